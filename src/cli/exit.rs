@@ -1,0 +1,49 @@
+//! How the program ends when something is wrong.
+
+use moelab_engine::spec::Report;
+use moelab_engine::store::StoreError;
+use std::process::ExitCode;
+
+/// What a command ends with if it does not succeed.
+pub enum Exit {
+    /// Usage or spec: exit code 2.
+    Usage(String),
+    Store(StoreError),
+    /// A bug of ours, or a system that gave way: exit code 1.
+    Other(String),
+}
+
+impl Exit {
+    /// Prints the message and gives the exit code.
+    pub fn report(self) -> ExitCode {
+        let (message, code) = match self {
+            Self::Usage(message) => (message, 2),
+            Self::Store(error) => (error.to_string(), error.exit_code()),
+            Self::Other(message) => (message, 1),
+        };
+        eprintln!("error: {message}");
+        ExitCode::from(code)
+    }
+}
+
+impl From<Report> for Exit {
+    fn from(report: Report) -> Self {
+        Self::Usage(report.to_string())
+    }
+}
+
+impl From<StoreError> for Exit {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<std::io::Error> for Exit {
+    fn from(error: std::io::Error) -> Self {
+        // `moelab table … | head` closes the pipe early: that is no error of anybody's.
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        Self::Other(error.to_string())
+    }
+}

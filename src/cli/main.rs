@@ -1,0 +1,37 @@
+//! `moelab`: plans, runs and reports. Links no libtorch; the work is done by `moelab-worker`.
+
+mod args;
+mod device;
+mod exit;
+mod graph;
+mod log;
+mod plan;
+mod progress;
+mod run;
+mod schema;
+mod setup;
+mod show;
+mod table;
+
+use args::{Args, Command};
+use clap::Parser;
+use exit::Exit;
+use std::io;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let filter = EnvFilter::try_from_env("MOELAB_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).without_time().with_writer(io::stderr).init();
+    let done = match &args.command {
+        Command::Run(run) => run::main(&args.common, run),
+        Command::Plan(plan) => plan::main(&args.common, plan),
+        Command::Graph(graph) => graph::main(graph),
+        Command::Table(table) => table::main(&args.common, table),
+        Command::Show(show) => show::main(&args.common, show),
+        Command::Log(log) => log::main(&args.common, log),
+        Command::Schema(schema) => schema::main(schema),
+    };
+    done.unwrap_or_else(Exit::report)
+}

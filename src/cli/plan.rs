@@ -1,0 +1,57 @@
+//! `moelab plan`.
+
+use crate::args::{Common, Plan, RunFormat};
+use crate::exit::Exit;
+use crate::setup::{Setup, store_if_any};
+use moelab_engine::run::{NodeStatus, Question, Status, plan_status};
+use std::io::{Write, stdout};
+use std::process::ExitCode;
+
+pub fn main(common: &Common, args: &Plan) -> Result<ExitCode, Exit> {
+    let setup = Setup::load(&args.experiment)?;
+    let store = store_if_any(&common.store)?;
+    let data = std::path::absolute(&common.data)?;
+    let question = Question { only: &args.only, force: &args.force };
+    let all = plan_status(&setup.plan, &setup.registry, store.as_ref(), &data, question);
+    let mut out = stdout().lock();
+    match args.format {
+        RunFormat::Json => {
+            writeln!(out, "{}", serde_json::to_string_pretty(&all).expect("a status is plain data"))?;
+        }
+        RunFormat::Text => {
+            let wide = all.iter().map(|one| name(one).chars().count()).max().unwrap_or(0);
+            for one in &all {
+                let (word, why) = (word(one.status), one.why.replace('\n', "; "));
+                writeln!(out, "{word:<8} {:<wide$}  {why}", name(one))?;
+            }
+            let count = |status| all.iter().filter(|one| one.status == status).count();
+            let counts = [Status::Cached, Status::WillRun, Status::Waiting, Status::Error]
+                .map(|status| (count(status), word(status)))
+                .into_iter()
+                .filter(|(n, _)| *n > 0)
+                .map(|(n, word)| format!("{n} {word}"));
+            writeln!(out, "{}", counts.collect::<Vec<_>>().join(", "))?;
+        }
+    }
+    let broken = all.iter().any(|one| one.status == Status::Error);
+    Ok(ExitCode::from(if broken { 2 } else { 0 }))
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Cached => "cached",
+        Status::WillRun => "run",
+        Status::Waiting => "waiting",
+        Status::Error => "error",
+    }
+}
+
+fn name(one: &NodeStatus) -> String {
+    let mut text = one.stage.clone();
+    for (axis, value) in one.axes.iter().chain(one.seed.as_ref().map(|seed| (&SEED, seed))) {
+        text.push_str(&format!(" {axis}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+    }
+    text
+}
+
+static SEED: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| moelab_engine::plan::SEED_AXIS.to_owned());

@@ -1,0 +1,111 @@
+//! `moelab run`.
+
+use crate::args::{Common, Run, RunFormat, TableFormat};
+use crate::exit::Exit;
+use crate::progress::Progress;
+use crate::setup::Setup;
+use crate::{device, table};
+use moelab_engine::run::{self, RunOptions, RunReport, WorkerCommand};
+use moelab_engine::spec::Experiment;
+use moelab_engine::store::Store;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
+
+pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
+    let setup = Setup::load(&args.experiment)?;
+    let worker = device::worker()?;
+    let store = Store::open(&common.store)?;
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let watched = Watched::start()?;
+    let options = RunOptions {
+        jobs: args.jobs as usize,
+        threads: args.threads.unwrap_or_else(|| (cores / args.jobs).max(1)) as usize,
+        device: device::resolve(&args.device, &worker),
+        keep_going: args.keep_going,
+        only: args.only.clone(),
+        force: args.force.clone(),
+        data: std::path::absolute(&common.data)?,
+        experiment: setup.experiment.name.clone(),
+        pipeline: setup.experiment.pipeline.name.clone(),
+        spec_text: spec_text(&setup.experiment)?,
+        cancel: Arc::clone(&watched.cancel),
+        ..RunOptions::new(WorkerCommand::serve(worker), env!("MOELAB_BUILD"))
+    };
+    let mut progress = Progress::new();
+    let report = run::run(&setup.plan, &setup.registry, &store, &options, &mut progress)?;
+    progress.finish();
+    summarise(&report);
+    let mut code = report.exit_code();
+    match args.format {
+        RunFormat::Json => println!("{}", serde_json::to_string_pretty(&report).expect("a report is plain data")),
+        RunFormat::Text if args.only.is_empty() => {
+            let incomplete = table::print(Some(&store), &[setup], TableFormat::Text, false, None, common)?;
+            if code == 0 && incomplete {
+                code = 4;
+            }
+        }
+        RunFormat::Text => {}
+    }
+    if report.interrupted {
+        let signal = watched.signal.load(Ordering::Relaxed);
+        code = if signal == SIGTERM { 143 } else { 130 };
+        let again: Vec<String> = std::env::args().collect();
+        eprintln!("interrupted; finished stages and checkpoints are kept. Continue with:\n  {}", again.join(" "));
+    }
+    Ok(ExitCode::from(code))
+}
+
+/// Both files as they are now, kept with the run.
+fn spec_text(experiment: &Experiment) -> Result<String, Exit> {
+    let files = [&experiment.file, &experiment.pipeline.file];
+    let texts = files.map(|file| Ok(format!("# {}\n{}", file.display(), std::fs::read_to_string(file)?)));
+    texts.into_iter().collect::<Result<Vec<_>, std::io::Error>>().map(|texts| texts.join("\n---\n")).map_err(Exit::from)
+}
+
+fn summarise(report: &RunReport) {
+    let mut parts = vec![format!("{} executed", report.executed), format!("{} cached", report.cached)];
+    let more = [
+        (report.waited, "made by another process"),
+        (report.failed, "failed"),
+        (report.blocked, "blocked by a failure"),
+        (report.not_started, "not started"),
+    ];
+    parts.extend(more.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
+    eprintln!("{} in {:.1} s", parts.join(", "), report.seconds);
+    for failure in &report.failures {
+        let axes: Vec<String> = failure.axes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        eprintln!("\nFAILED {} {}\n  {}", failure.stage, axes.join(" "), failure.message.replace('\n', "\n  "));
+        if let Some(log) = &failure.log {
+            eprintln!("  log: {}", log.display());
+        }
+    }
+}
+
+/// Signals: the first asks the run to stop, the second ends it now.
+struct Watched {
+    cancel: Arc<AtomicU8>,
+    signal: Arc<AtomicI32>,
+}
+
+impl Watched {
+    fn start() -> Result<Self, Exit> {
+        let watched = Self { cancel: Arc::default(), signal: Arc::default() };
+        let (cancel, last) = (Arc::clone(&watched.cancel), Arc::clone(&watched.signal));
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                last.store(signal, Ordering::Relaxed);
+                if cancel.fetch_add(1, Ordering::Relaxed) == 0 {
+                    eprintln!("stopping: running stages save a checkpoint; once more to stop now");
+                } else {
+                    // Never more than 2: the runner knows no third degree.
+                    cancel.store(2, Ordering::Relaxed);
+                }
+            }
+        });
+        Ok(watched)
+    }
+}

@@ -1,0 +1,33 @@
+//! From an experiment's name to its plan.
+
+use crate::args;
+use crate::exit::Exit;
+use moelab_engine::plan::Plan;
+use moelab_engine::spec::{self, Experiment};
+use moelab_engine::stage::Registry;
+use moelab_engine::store::Store;
+use std::path::Path;
+
+pub struct Setup {
+    pub registry: Registry,
+    pub experiment: Experiment,
+    pub plan: Plan,
+}
+
+impl Setup {
+    pub fn load(given: &args::Experiment) -> Result<Self, Exit> {
+        Self::of(&given.experiment, &given.overrides)
+    }
+
+    pub fn of(experiment: &Path, overrides: &[String]) -> Result<Self, Exit> {
+        let registry = moelab_stages::registry();
+        let experiment = spec::load(experiment, &registry, overrides)?;
+        let plan = Plan::build(&experiment, &registry)?;
+        Ok(Self { registry, experiment, plan })
+    }
+}
+
+/// The store for reading; none if there is no such folder yet.
+pub fn store_if_any(folder: &Path) -> Result<Option<Store>, Exit> {
+    if folder.exists() { Ok(Some(Store::open_read_only(folder)?)) } else { Ok(None) }
+}

@@ -1,0 +1,242 @@
+use super::super::testing::job;
+use super::*;
+use crate::job::InputFile;
+use crate::store::testing::{damage, put, scratch};
+use std::cell::Cell;
+use tempfile::TempDir;
+
+struct Bench {
+    _dir: TempDir,
+    store: Store,
+    job: Job,
+    attempt: Attempt,
+}
+
+fn bench() -> Bench {
+    let (dir, store) = scratch();
+    let mut job = job(store.root());
+    let attempt = store.new_attempt(&job.key).unwrap();
+    job.attempt = attempt.number();
+    Bench {
+        _dir: dir,
+        store,
+        job,
+        attempt,
+    }
+}
+
+impl Bench {
+    fn run(&self, runner: &Runner<'_>) -> Outcome {
+        fs::write(
+            self.attempt.dir().join("job.json"),
+            serde_json::to_vec(&self.job).unwrap(),
+        )
+        .unwrap();
+        let result = Worker::new("test", runner, Arc::default())
+            .keep_output()
+            .run_job(self.attempt.dir())
+            .unwrap();
+        let read: JobResult =
+            serde_json::from_slice(&fs::read(self.attempt.dir().join("result.json")).unwrap()).unwrap();
+        assert_eq!(
+            (&read.nonce, read.key, read.attempt),
+            (&self.job.nonce, self.job.key, self.job.attempt)
+        );
+        result.outcome
+    }
+
+    fn fails(&self, runner: &Runner<'_>) -> Failure {
+        match self.run(runner) {
+            Outcome::Failed(failure) => failure,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn input(&mut self, bytes: &[u8]) -> Digest {
+        let digest = put(&self.store, bytes);
+        let path = self.store.object_path(&digest);
+        let input = InputFile {
+            axes: Default::default(),
+            digest,
+            artifact: "points".into(),
+            path,
+        };
+        self.job.inputs.insert("points".into(), vec![input]);
+        digest
+    }
+}
+
+fn write_score(context: &JobContext) -> Result<(), Failure> {
+    fs::write(context.output("score")?, "{\"acc\": 1}")?;
+    Ok(())
+}
+
+fn unreachable(_: &JobContext) -> Result<(), Failure> {
+    panic!("the stage must not run")
+}
+
+#[test]
+fn a_job_publishes_its_outputs_and_loses_its_checkpoints() {
+    let bench = bench();
+    let outcome = bench.run(&|context| {
+        fs::write(context.checkpoints_dir()?.join("a"), "state")?;
+        context.library("libtorch", "2.11.0");
+        write_score(context)
+    });
+    assert!(matches!(outcome, Outcome::Published));
+    let manifest = bench.store.lookup(&bench.job.key).unwrap();
+    assert_eq!(manifest.values["score"], serde_json::json!({"acc": 1}));
+    assert_eq!(manifest.provenance.libraries["libtorch"], "2.11.0");
+    assert_eq!(manifest.provenance.attempt, 1);
+    assert!(!bench.store.checkpoints_dir(&bench.job.key).exists());
+}
+
+#[test]
+fn a_failed_job_publishes_nothing_and_keeps_its_checkpoints() {
+    let bench = bench();
+    let failure = bench.fails(&|context| {
+        fs::write(context.checkpoints_dir()?.join("a"), "state")?;
+        write_score(context)?;
+        Err(Failure::stage("no cluster was found"))
+    });
+    assert_eq!(failure, Failure::stage("no cluster was found"));
+    assert!(bench.store.lookup(&bench.job.key).is_none());
+    assert!(bench.store.checkpoints_dir(&bench.job.key).join("a").exists());
+}
+
+#[test]
+fn a_panic_is_a_bug_with_its_place() {
+    let failure = bench().fails(&|_| panic!("index 3 is out of range"));
+    assert_eq!(failure.kind, FailureKind::Bug);
+    assert!(
+        failure.message.contains("index 3") && failure.message.contains("worker_tests.rs"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_stage_that_stops_when_asked_is_interrupted_and_not_failed() {
+    let bench = bench();
+    fs::write(bench.attempt.dir().join(super::super::STOP), "").unwrap();
+    let outcome = bench.run(&|context| {
+        if context.should_stop() {
+            Err(context.interrupted())
+        } else {
+            Ok(())
+        }
+    });
+    assert!(matches!(outcome, Outcome::Interrupted));
+}
+
+#[test]
+fn a_stage_that_finishes_although_asked_to_stop_is_published() {
+    let bench = bench();
+    fs::write(bench.attempt.dir().join(super::super::STOP), "").unwrap();
+    assert!(matches!(bench.run(&write_score), Outcome::Published));
+}
+
+#[test]
+fn a_result_that_is_there_is_taken_unless_forced() {
+    let mut bench = bench();
+    bench.run(&write_score);
+    assert!(matches!(bench.run(&unreachable), Outcome::AlreadyThere));
+    bench.job.force = true;
+    let ran = Cell::new(false);
+    let outcome = bench.run(&|context| {
+        ran.set(true);
+        write_score(context)
+    });
+    assert!(ran.get() && matches!(outcome, Outcome::Published));
+}
+
+#[test]
+fn a_runner_of_another_build_or_protocol_is_refused() {
+    for change in [
+        |job: &mut Job| job.build = "old".into(),
+        |job: &mut Job| job.protocol += 1,
+    ] {
+        let mut bench = bench();
+        change(&mut bench.job);
+        let failure = bench.fails(&unreachable);
+        assert_eq!(failure.kind, FailureKind::Worker);
+        assert!(failure.message.contains("another build"), "{failure}");
+    }
+}
+
+#[test]
+fn a_job_whose_key_is_not_that_of_its_action_is_refused() {
+    let mut bench = bench();
+    bench.job.action.version += 1;
+    assert_eq!(bench.fails(&unreachable).kind, FailureKind::Bug);
+}
+
+#[test]
+fn a_damaged_input_is_set_aside_and_a_missing_one_named() {
+    let mut bench = bench();
+    let digest = bench.input(b"bytes");
+    damage(&bench.store, &digest, b"bytez");
+    let failure = bench.fails(&unreachable);
+    assert_eq!(failure.kind, FailureKind::BadInput);
+    assert_eq!(bench.store.object_size(&digest), None);
+    let failure = bench.fails(&unreachable);
+    assert_eq!(failure.kind, FailureKind::BadInput);
+    assert!(failure.message.contains("missing or was evicted"), "{failure}");
+}
+
+#[test]
+fn a_stage_that_edits_its_input_publishes_nothing() {
+    let mut bench = bench();
+    let digest = bench.input(b"bytes");
+    let failure = bench.fails(&|context| {
+        damage(&bench.store, &context.input("points")?.digest, b"bytez");
+        write_score(context)
+    });
+    assert_eq!(failure.kind, FailureKind::BadInput);
+    assert!(bench.store.lookup(&bench.job.key).is_none());
+    damage(&bench.store, &digest, b"bytes");
+    assert!(matches!(bench.run(&write_score), Outcome::Published));
+}
+
+#[test]
+fn a_missing_output_fails_the_stage() {
+    let failure = bench().fails(&|_| Ok(()));
+    assert_eq!(failure.kind, FailureKind::Stage);
+    assert!(failure.message.contains("`score`"), "{failure}");
+}
+
+#[test]
+fn a_job_waits_for_the_holder_of_its_lock_and_says_who_that_is() {
+    let bench = bench();
+    let holder = Holder {
+        pid: 1,
+        host: "elsewhere".into(),
+        since: "then".into(),
+        run: "r".into(),
+    };
+    let lock = bench.store.try_lock(&bench.job.key, &holder).unwrap().unwrap();
+    fs::write(bench.attempt.dir().join(super::super::STOP), "").unwrap();
+    assert!(
+        matches!(bench.run(&unreachable), Outcome::Interrupted),
+        "a wait can be stopped"
+    );
+    let events = fs::read_to_string(bench.attempt.dir().join("events.jsonl")).unwrap();
+    assert!(events.contains("process 1 on elsewhere since then (run r)"), "{events}");
+    drop(lock);
+    assert!(matches!(bench.run(&write_score), Outcome::Published));
+}
+
+#[test]
+fn folders_come_as_lines_and_one_without_a_job_ends_the_worker() {
+    let bench = bench();
+    fs::write(
+        bench.attempt.dir().join("job.json"),
+        serde_json::to_vec(&bench.job).unwrap(),
+    )
+    .unwrap();
+    let worker = Worker::new("test", &write_score, Arc::default()).keep_output();
+    let lines = format!("{0}\n{0}\n", bench.attempt.dir().display());
+    worker.serve(lines.as_bytes()).unwrap();
+    assert!(bench.store.lookup(&bench.job.key).is_some());
+    let error = worker.serve(&b"/nowhere\n"[..]).unwrap_err();
+    assert!(error.to_string().contains("/nowhere/job.json"), "{error}");
+}

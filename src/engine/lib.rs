@@ -1,0 +1,13 @@
+//! The pipeline engine: specs, plans, keys, the store, and the runner.
+//!
+//! It knows no machine learning: what a stage *is* comes in as a [`stage::Registry`], what a stage *does* runs in another
+//! program (see [`job`]).  The order within the crate is one way: `spec → plan → run`; `store` knows no stage.
+
+pub mod digest;
+pub mod job;
+pub mod key;
+pub mod plan;
+pub mod run;
+pub mod spec;
+pub mod stage;
+pub mod store;

@@ -1,0 +1,300 @@
+//! Picking actions: `--only`, `--seed`, `--where`.
+
+use super::{Axes, Cell, NodeId, Plan};
+use crate::spec::{Experiment, matrix, words};
+use petgraph::Direction;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Which cells are meant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    pub seed: Option<u64>,
+    /// Axes or parameters and the value each must have.
+    pub conditions: Vec<(String, Value)>,
+}
+
+/// Why a pick fails.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SelectError {
+    #[error("the pipeline has no stage `{name}`{}", hint.as_ref().map_or(String::new(), |h| format!(" ({h})")))]
+    UnknownStage { name: String, hint: Option<String> },
+    #[error("`{text}` is not axis=value: {message}")]
+    NotACondition { text: String, message: String },
+    #[error("no axis or parameter is called `{name}`{}", hint.as_ref().map_or(String::new(), |h| format!(" ({h})")))]
+    UnknownAxis { name: String, hint: Option<String> },
+    #[error("nothing matches; {known}")]
+    Nothing { known: String },
+    #[error("stage `{stage}` has {} actions that match; choose one with --seed or --where:\n{}", matches.len(), lines(matches))]
+    Several { stage: String, matches: Vec<Axes> },
+}
+
+/// Matches shown in a message.
+const SHOWN: usize = 20;
+
+fn lines(matches: &[Axes]) -> String {
+    let mut lines: Vec<String> = matches
+        .iter()
+        .take(SHOWN)
+        .map(|axes| format!("  {}", describe(axes)))
+        .collect();
+    if matches.len() > SHOWN {
+        lines.push(format!("  … and {} more", matches.len() - SHOWN));
+    }
+    lines.join("\n")
+}
+
+/// `alpha=10 seed=3`, as `--where` and `--seed` would take it.
+pub fn describe(axes: &Axes) -> String {
+    let said: Vec<String> = axes
+        .iter()
+        .map(|(name, value)| format!("{name}={}", words::plain(value)))
+        .collect();
+    if said.is_empty() {
+        "(the only one)".into()
+    } else {
+        said.join(" ")
+    }
+}
+
+impl Filter {
+    /// From the options as typed; values are YAML.
+    pub fn parse(seed: Option<u64>, conditions: &[String]) -> Result<Self, SelectError> {
+        let mut filter = Self {
+            seed,
+            conditions: Vec::new(),
+        };
+        for text in conditions {
+            let wrong = |message: String| SelectError::NotACondition {
+                text: text.clone(),
+                message,
+            };
+            let (name, value) = text.split_once('=').ok_or_else(|| wrong("there is no `=`".into()))?;
+            let value = crate::spec::read_value(Path::new("--where"), value).map_err(|report| {
+                wrong(
+                    report
+                        .problems
+                        .iter()
+                        .map(|p| p.message.as_str())
+                        .collect::<Vec<_>>()
+                        .join("; "),
+                )
+            })?;
+            match name.trim() {
+                super::SEED_AXIS => {
+                    let seed = value.as_u64().ok_or_else(|| wrong("a seed is a whole number".into()))?;
+                    filter.seed = Some(seed);
+                }
+                name => filter.conditions.push((name.to_owned(), value)),
+            }
+        }
+        Ok(filter)
+    }
+
+    fn check(&self, experiment: &Experiment) -> Result<(), SelectError> {
+        for (name, _) in &self.conditions {
+            if !experiment.rows.iter().any(|row| experiment.value(name, row).is_some()) {
+                let known = experiment
+                    .axes
+                    .iter()
+                    .map(String::as_str)
+                    .chain(experiment.params.keys().map(String::as_str));
+                return Err(SelectError::UnknownAxis {
+                    name: name.clone(),
+                    hint: words::suggest(name, known),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn takes(&self, cell: &Cell, experiment: &Experiment) -> bool {
+        self.seed.is_none_or(|seed| seed == cell.seed)
+            && self.conditions.iter().all(|(name, wanted)| {
+                experiment
+                    .value(name, &cell.axes)
+                    .is_some_and(|value| matrix::same(&value, wanted))
+            })
+    }
+}
+
+impl Plan {
+    /// The actions of a stage in the cells a filter takes, in order of the plan.
+    pub fn matching(&self, experiment: &Experiment, stage: &str, filter: &Filter) -> Result<Vec<NodeId>, SelectError> {
+        if experiment.pipeline.stage(stage).is_none() {
+            let names = experiment.pipeline.stages.iter().map(|s| s.name.as_str());
+            return Err(SelectError::UnknownStage {
+                name: stage.to_owned(),
+                hint: words::suggest(stage, names),
+            });
+        }
+        let cells = self.cells_matching(experiment, filter)?;
+        let nodes: BTreeSet<NodeId> = cells
+            .iter()
+            .filter_map(|cell| cell.actions.get(stage).copied())
+            .collect();
+        Ok(nodes.into_iter().collect())
+    }
+
+    /// The one action that is meant; several are listed in the error.
+    pub fn pick(&self, experiment: &Experiment, stage: &str, filter: &Filter) -> Result<NodeId, SelectError> {
+        match self.matching(experiment, stage, filter)?[..] {
+            [node] => Ok(node),
+            ref several => Err(SelectError::Several {
+                stage: stage.to_owned(),
+                matches: several.iter().map(|node| self.graph[*node].axes.clone()).collect(),
+            }),
+        }
+    }
+
+    /// The cells a filter takes: at least one.
+    pub fn cells_matching(&self, experiment: &Experiment, filter: &Filter) -> Result<Vec<&Cell>, SelectError> {
+        filter.check(experiment)?;
+        let cells: Vec<&Cell> = self
+            .cells
+            .iter()
+            .filter(|cell| filter.takes(cell, experiment))
+            .collect();
+        if cells.is_empty() {
+            return Err(SelectError::Nothing {
+                known: known(experiment),
+            });
+        }
+        Ok(cells)
+    }
+
+    /// These actions and all they need.
+    pub fn with_ancestors(&self, nodes: impl IntoIterator<Item = NodeId>) -> BTreeSet<NodeId> {
+        let mut all: BTreeSet<NodeId> = BTreeSet::new();
+        let mut open: Vec<NodeId> = nodes.into_iter().collect();
+        while let Some(node) = open.pop() {
+            if all.insert(node) {
+                open.extend(self.graph.neighbors_directed(node, Direction::Incoming));
+            }
+        }
+        all
+    }
+
+    /// What `--only STAGE…` leaves: the actions of these stages in the cells a filter takes, and all they need. Without
+    /// stages, all stages.
+    pub fn only(
+        &self,
+        experiment: &Experiment,
+        stages: &[String],
+        filter: &Filter,
+    ) -> Result<BTreeSet<NodeId>, SelectError> {
+        let mut nodes = BTreeSet::new();
+        for stage in stages {
+            nodes.extend(self.matching(experiment, stage, filter)?);
+        }
+        if stages.is_empty() {
+            nodes.extend(
+                self.cells_matching(experiment, filter)?
+                    .iter()
+                    .flat_map(|cell| cell.actions.values().copied()),
+            );
+        }
+        Ok(self.with_ancestors(nodes))
+    }
+}
+
+/// What there is to choose from.
+fn known(experiment: &Experiment) -> String {
+    let mut values: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (name, value) in experiment.rows.iter().flatten() {
+        let known = values.entry(name).or_default();
+        let text = words::plain(value);
+        if !known.contains(&text) {
+            known.push(text);
+        }
+    }
+    let seeds: Vec<String> = experiment.seeds.iter().map(u64::to_string).collect();
+    let axes = values.into_iter().chain([(super::SEED_AXIS, seeds)]);
+    let said: Vec<String> = axes
+        .map(|(name, values)| {
+            format!(
+                "{name} is {}",
+                words::list(&values.iter().map(String::as_str).collect::<Vec<_>>())
+            )
+        })
+        .collect();
+    said.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::planned;
+    use super::*;
+
+    const EXPERIMENT: &str = "seeds: 2\nmatrix: {axes: {k: [1, 2]}}\n";
+
+    fn filter(seed: Option<u64>, conditions: &[&str]) -> Filter {
+        let conditions: Vec<String> = conditions.iter().map(|c| (*c).to_owned()).collect();
+        Filter::parse(seed, &conditions).unwrap()
+    }
+
+    #[test]
+    fn one_action_is_picked_by_seed_and_axis() {
+        let (experiment, plan) = planned(EXPERIMENT);
+        let node = plan
+            .pick(&experiment, "clusters", &filter(Some(1), &["k=2.0", "dataset=digits"]))
+            .unwrap();
+        assert_eq!(describe(&plan.graph[node].axes), "k=2 seed=1");
+        assert!(plan.pick(&experiment, "images", &filter(Some(1), &[])).is_ok());
+        assert_eq!(filter(None, &["seed=1"]), filter(Some(1), &[]));
+    }
+
+    #[test]
+    fn several_matches_are_listed() {
+        let (experiment, plan) = planned(EXPERIMENT);
+        insta::assert_snapshot!(plan.pick(&experiment, "clusters", &filter(None, &["k=1"])).unwrap_err(), @r"
+        stage `clusters` has 2 actions that match; choose one with --seed or --where:
+          k=1 seed=0
+          k=1 seed=1
+        ");
+    }
+
+    #[test]
+    fn what_does_not_exist_is_said_with_what_does() {
+        let (experiment, plan) = planned(EXPERIMENT);
+        let said = |stage: &str, f: &Filter| plan.pick(&experiment, stage, f).unwrap_err().to_string();
+        assert_eq!(
+            said("cluster", &filter(None, &[])),
+            "the pipeline has no stage `cluster` (did you mean `clusters`?)"
+        );
+        assert_eq!(
+            said("clusters", &filter(None, &["kk=1"])),
+            "no axis or parameter is called `kk` (did you mean `k`?)"
+        );
+        assert_eq!(
+            said("clusters", &filter(None, &["k=3"])),
+            "nothing matches; k is 1, 2; seed is 0, 1"
+        );
+        assert!(
+            Filter::parse(None, &["k".to_owned()])
+                .unwrap_err()
+                .to_string()
+                .contains("no `=`")
+        );
+        assert!(
+            Filter::parse(None, &["k=010".to_owned()])
+                .unwrap_err()
+                .to_string()
+                .contains("octal")
+        );
+    }
+
+    #[test]
+    fn only_a_stage_means_its_ancestors_too() {
+        let (experiment, plan) = planned(EXPERIMENT);
+        let nodes = plan
+            .only(&experiment, &["vae".to_owned()], &filter(Some(0), &[]))
+            .unwrap();
+        let stages: BTreeSet<&str> = nodes.iter().map(|node| plan.graph[*node].stage.as_str()).collect();
+        assert_eq!(stages, ["images", "latent_size", "vae", "wide"].into());
+        assert_eq!(nodes.len(), 4);
+        let all = plan.only(&experiment, &[], &filter(None, &[])).unwrap();
+        assert_eq!(all.len(), plan.graph.node_count());
+    }
+}

@@ -1,0 +1,207 @@
+//! Worker processes: started when needed, kept warm, one job at a time each.
+
+use super::WorkerCommand;
+use super::death;
+use crate::job::events::EventTail;
+use crate::job::{Event, Failure, FailureKind, JobResult, PARENT, STOP};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+/// The workers of one run.  Dropping it ends them.
+pub(super) struct Pool {
+    command: WorkerCommand,
+    log: PathBuf,
+    workers: Vec<Worker>,
+}
+
+struct Worker {
+    child: Child,
+    stdin: ChildStdin,
+    /// Device of its last job: its libraries are set up for that one.
+    device: String,
+    job: Option<Assigned>,
+    kills_before: u64,
+}
+
+struct Assigned {
+    id: u64,
+    dir: PathBuf,
+    nonce: String,
+    events: EventTail,
+}
+
+/// What became of a job since the last look.
+pub(super) enum News {
+    Event(Event),
+    Result(JobResult),
+    /// Its worker is no more.
+    Died(Failure),
+}
+
+impl Pool {
+    pub(super) fn new(command: WorkerCommand, log: PathBuf) -> Self {
+        Self {
+            command,
+            log,
+            workers: vec![],
+        }
+    }
+
+    /// Hands a job folder to a warm worker, best one that knows the device, or to a new one.
+    pub(super) fn start(&mut self, id: u64, dir: &Path, nonce: &str, device: &str) -> Result<(), Failure> {
+        let index = match self.idle(device) {
+            Some(index) => index,
+            None => {
+                self.workers.push(self.spawn()?);
+                self.workers.len() - 1
+            }
+        };
+        let worker = &mut self.workers[index];
+        device.clone_into(&mut worker.device);
+        worker.kills_before = death::out_of_memory_kills();
+        worker.job = Some(Assigned {
+            id,
+            dir: dir.to_owned(),
+            nonce: nonce.to_owned(),
+            events: EventTail::new(dir.join("events.jsonl")),
+        });
+        // If the worker is gone, the next look says so.
+        if let Err(e) = writeln!(worker.stdin, "{}", dir.display()).and_then(|()| worker.stdin.flush()) {
+            tracing::debug!("worker {}: {e}", worker.child.id());
+        }
+        Ok(())
+    }
+
+    fn idle(&mut self, device: &str) -> Option<usize> {
+        self.workers
+            .retain_mut(|worker| worker.job.is_some() || matches!(worker.child.try_wait(), Ok(None)));
+        let idle = |worker: &Worker| worker.job.is_none();
+        let warm = self
+            .workers
+            .iter()
+            .position(|worker| idle(worker) && worker.device == device);
+        warm.or_else(|| self.workers.iter().position(idle))
+    }
+
+    fn spawn(&self) -> Result<Worker, Failure> {
+        let program = &self.command.program;
+        let broken = |e: io::Error| {
+            let what = match e.kind() {
+                io::ErrorKind::NotFound => format!("the program {} is missing", program.display()),
+                _ => format!("the program {} does not start: {e}", program.display()),
+            };
+            Failure::new(
+                FailureKind::Worker,
+                format!("{what}; `make build` builds moelab and moelab-worker"),
+            )
+        };
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .map_err(broken)?;
+        let mut child = Command::new(program)
+            .args(&self.command.args)
+            .envs(self.command.env.iter().map(|(name, value)| (name, value)))
+            .env(PARENT, std::process::id().to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            // Ctrl-C at a terminal reaches the runner alone, which then asks its workers to stop.
+            .process_group(0)
+            .spawn()
+            .map_err(broken)?;
+        let stdin = child.stdin.take().expect("it was asked to be piped");
+        Ok(Worker {
+            child,
+            stdin,
+            device: String::new(),
+            job: None,
+            kills_before: 0,
+        })
+    }
+
+    /// What happened to the running jobs, in no particular order.
+    pub(super) fn news(&mut self) -> Vec<(u64, News)> {
+        let mut news = vec![];
+        for worker in &mut self.workers {
+            worker.look(&self.log, &mut news);
+        }
+        self.workers
+            .retain_mut(|worker| worker.job.is_some() || !worker.device.is_empty());
+        news
+    }
+
+    /// Asks running jobs to stop.
+    pub(super) fn ask_to_stop(&self) {
+        for job in self.workers.iter().filter_map(|worker| worker.job.as_ref()) {
+            if let Err(e) = fs::write(job.dir.join(STOP), "") {
+                tracing::warn!("{}: {e}", job.dir.display());
+            }
+        }
+    }
+
+    /// Kills all workers and what they started.
+    pub(super) fn kill(&mut self) {
+        for mut worker in self.workers.drain(..) {
+            if matches!(worker.child.try_wait(), Ok(None)) {
+                kill_group(&worker.child);
+            }
+            drop(worker.stdin);
+            drop(worker.child.wait());
+        }
+    }
+}
+
+impl Worker {
+    fn look(&mut self, worker_log: &Path, news: &mut Vec<(u64, News)>) {
+        let Some(job) = &mut self.job else { return };
+        // Asked first: a worker that is gone now has written all it ever will.
+        let dead = self.child.try_wait().ok().flatten();
+        let result = job.result();
+        news.extend(job.events.read().into_iter().map(|event| (job.id, News::Event(event))));
+        let end = match (result, dead) {
+            (Some(result), _) => News::Result(result),
+            (None, Some(status)) => News::Died(death::explain(
+                status,
+                self.kills_before,
+                &job.dir.join("log"),
+                worker_log,
+            )),
+            (None, None) => return,
+        };
+        news.push((job.id, end));
+        self.job = None;
+        if dead.is_some() {
+            self.device.clear();
+            // What it started must not outlive it.
+            kill_group(&self.child);
+        }
+    }
+}
+
+/// Kills a worker with all its children: it leads a group of its own.
+fn kill_group(leader: &Child) {
+    if let Some(group) = i32::try_from(leader.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _gone = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+}
+
+impl Assigned {
+    /// The result of this very attempt: one left by another has another nonce.
+    fn result(&self) -> Option<JobResult> {
+        let text = fs::read(self.dir.join("result.json")).ok()?;
+        let result: JobResult = serde_json::from_slice(&text).ok()?;
+        (result.nonce == self.nonce).then_some(result)
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        // Whatever an idle worker did is published, and a busy one's run is over: there is nothing to wait for.
+        self.kill();
+    }
+}

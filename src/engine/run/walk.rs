@@ -1,0 +1,281 @@
+//! The walk through a plan.
+//!
+//! A node that becomes ready gets its key; nodes with one key are one [`Action`]. An action the store holds is done at
+//! once; the others queue for a worker, the longest path of work first.
+
+mod end;
+mod start;
+
+use super::observe::{Ended, JobInfo, Observer};
+use super::pool::Pool;
+use super::record::Record;
+use super::results::Results;
+use super::schedule::{Rank, Schedule, State, with_producers};
+use super::{FailedAction, RunOptions, RunReport};
+use crate::digest::Digest;
+use crate::job::Failure;
+use crate::key::ActionKey;
+use crate::plan::{Node, Plan, Resolution};
+use crate::stage::Registry;
+use crate::store::{Attempt, Manifest, Store, StoreError};
+use end::vanished;
+use petgraph::graph::NodeIndex;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+pub(super) struct Walk<'a> {
+    plan: &'a Plan,
+    registry: &'a Registry,
+    store: &'a Store,
+    options: &'a RunOptions,
+    observer: &'a mut dyn Observer,
+    record: Record,
+    pool: Pool,
+    schedule: Schedule<'a, Node>,
+    results: Results,
+    actions: BTreeMap<Digest, Action>,
+    /// Actions that may run now.
+    queue: BTreeMap<Rank, Digest>,
+    /// Made when the first action has to run: a plan that is all cached needs no order.
+    ranks: Option<BTreeMap<NodeIndex, Rank>>,
+    running: BTreeMap<u64, Running>,
+    next_id: u64,
+    failures: Vec<FailedAction>,
+    /// Nothing new is started.
+    stopping: bool,
+    /// The highest level of [`RunOptions::cancel`] acted upon.
+    cancelled: u8,
+    /// A job was stopped, by us or by somebody else.
+    interrupted: bool,
+    started: Instant,
+}
+
+/// All nodes with one key.
+struct Action {
+    key: ActionKey,
+    /// Complete settings, of which the key holds the part that bears meaning.
+    settings: Value,
+    nodes: Vec<NodeIndex>,
+    status: Status,
+    /// Run although the store has a result.
+    force: bool,
+    /// Was run again for its bytes, or for damaged inputs: once is enough.
+    retried: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Pending,
+    Cached,
+    Executed,
+    Waited,
+    Failed,
+}
+
+struct Running {
+    action: Digest,
+    info: JobInfo,
+    /// Keeps the folder marked as used.
+    attempt: Attempt,
+    /// The accelerator it holds.
+    lease: Option<String>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        registry: &'a Registry,
+        store: &'a Store,
+        options: &'a RunOptions,
+        observer: &'a mut dyn Observer,
+    ) -> Result<Self, StoreError> {
+        let record = Record::new(store, &options.run, &options.spec_text)?;
+        let wanted = with_producers(&plan.graph, |node| {
+            options.only.is_empty() || options.only.contains(&node.stage)
+        });
+        observer.planned(wanted.len());
+        Ok(Self {
+            plan,
+            registry,
+            store,
+            options,
+            observer,
+            pool: Pool::new(options.worker.clone(), record.worker_log()),
+            record,
+            schedule: Schedule::new(&plan.graph, &wanted),
+            results: Results::default(),
+            actions: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            ranks: None,
+            running: BTreeMap::new(),
+            next_id: 0,
+            failures: vec![],
+            stopping: false,
+            cancelled: 0,
+            interrupted: false,
+            started: Instant::now(),
+        })
+    }
+
+    pub(super) fn run(mut self) -> Result<RunReport, StoreError> {
+        self.record.event(
+            "started",
+            json!({"experiment": self.options.experiment, "build": self.options.build}),
+        );
+        loop {
+            self.heed_cancel();
+            if self.cancelled == 0 {
+                self.resolve_ready();
+            }
+            self.start_jobs()?;
+            if self.running.is_empty() {
+                break;
+            }
+            if !self.hear() {
+                std::thread::sleep(self.patience());
+            }
+        }
+        self.finish()
+    }
+
+    /// How long to wait before looking again: short for short jobs, which would else wait more than they run.
+    fn patience(&self) -> Duration {
+        Duration::from_millis(if self.started.elapsed() < Duration::from_secs(1) {
+            1
+        } else {
+            5
+        })
+    }
+
+    fn heed_cancel(&mut self) {
+        let level = self.options.cancel.load(Ordering::SeqCst);
+        if level > self.cancelled {
+            self.stopping = true;
+            self.cancelled = level;
+            match level {
+                1 => self.pool.ask_to_stop(),
+                _ => {
+                    self.pool.kill();
+                    for (_, running) in std::mem::take(&mut self.running) {
+                        self.tell_end(&running.info, &Ended::Interrupted);
+                    }
+                }
+            }
+        }
+    }
+
+    fn resolve_ready(&mut self) {
+        while let Some(node) = self.schedule.take() {
+            match self
+                .plan
+                .resolve(node, self.registry, &self.options.data, &self.results)
+            {
+                Ok(Resolution::Ready { key, settings }) => self.resolved(node, key, settings),
+                Ok(other) => {
+                    let what = format!("its inputs are unknown although all producers are done: {other:?}");
+                    self.fail_node(node, Failure::bug(what));
+                }
+                Err(e) => self.fail_node(node, Failure::stage(e.to_string())),
+            }
+        }
+    }
+
+    fn resolved(&mut self, node: NodeIndex, key: ActionKey, settings: Value) {
+        let digest = key.digest();
+        if let Some(action) = self.actions.get_mut(&digest) {
+            action.nodes.push(node);
+            match action.status {
+                Status::Pending => {}
+                Status::Failed => self.schedule.fail(node),
+                Status::Cached | Status::Executed | Status::Waited => {
+                    // Equal keys, equal results: whichever node came first knows them.
+                    match self.store.lookup(&digest) {
+                        Some(manifest) => self.node_done(node, &Rc::new(manifest)),
+                        None => self.fail_node(node, vanished(&digest)),
+                    }
+                }
+            }
+            return;
+        }
+        let force = self.options.force.contains(&self.plan.graph[node].stage);
+        let found = if force { None } else { self.store.lookup(&digest) };
+        let status = if found.is_some() {
+            Status::Cached
+        } else {
+            Status::Pending
+        };
+        self.actions.insert(
+            digest,
+            Action {
+                key,
+                settings,
+                nodes: vec![node],
+                status,
+                force,
+                retried: false,
+            },
+        );
+        match found {
+            Some(manifest) => {
+                let info = self.info(&digest, 0, "");
+                self.record
+                    .event("cached", json!({"stage": info.stage, "axes": info.axes, "key": digest}));
+                self.observer.cached(&info);
+                self.node_done(node, &Rc::new(manifest));
+            }
+            None => self.enqueue(digest),
+        }
+    }
+
+    fn node_done(&mut self, node: NodeIndex, manifest: &Rc<Manifest>) {
+        self.results.insert(node, manifest.clone());
+        self.schedule.done(node);
+    }
+
+    fn note(&mut self, text: &str) {
+        self.record.event("note", json!({"text": text}));
+        self.observer.note(text);
+    }
+
+    fn info(&self, digest: &Digest, attempt: u32, device: &str) -> JobInfo {
+        let Node { stage, kind, axes, .. } = self.plan.graph[self.actions[digest].nodes[0]].clone();
+        JobInfo {
+            stage,
+            kind,
+            axes,
+            key: *digest,
+            attempt,
+            device: device.to_owned(),
+        }
+    }
+
+    fn finish(mut self) -> Result<RunReport, StoreError> {
+        let count = |status| self.actions.values().filter(|action| action.status == status).count();
+        let left = [State::Waiting, State::Ready, State::Taken]
+            .map(|state| self.schedule.count(state))
+            .iter()
+            .sum();
+        let report = RunReport {
+            run: self.options.run.clone(),
+            executed: count(Status::Executed),
+            cached: count(Status::Cached),
+            failed: self.failures.len(),
+            waited: count(Status::Waited),
+            blocked: self.schedule.count(State::Blocked),
+            not_started: left,
+            interrupted: self.interrupted || self.cancelled > 0,
+            keep_going: self.options.keep_going,
+            seconds: self.started.elapsed().as_secs_f64(),
+            failures: std::mem::take(&mut self.failures),
+        };
+        self.record.event(
+            "finished",
+            json!({"executed": report.executed, "failed": report.failed}),
+        );
+        self.record.report(&report);
+        Ok(report)
+    }
+}

@@ -1,0 +1,159 @@
+//! Hearing how jobs go on, and what their end means for the others.
+
+use super::super::FailedAction;
+use super::super::folder;
+use super::super::observe::{Ended, JobInfo};
+use super::super::pool::News;
+use super::{Running, Status, Walk};
+use crate::digest::Digest;
+use crate::job::{Event, Failure, FailureKind, Outcome};
+use crate::plan::Node;
+use petgraph::graph::NodeIndex;
+use serde_json::json;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+impl Walk<'_> {
+    /// Listens to the workers; says whether there was anything.
+    pub(super) fn hear(&mut self) -> bool {
+        let news = self.pool.news();
+        let any = !news.is_empty();
+        for (id, news) in news {
+            match news {
+                News::Event(event) => self.event(id, &event),
+                News::Result(result) => self.ended(id, result.outcome, result.seconds),
+                News::Died(failure) => self.ended(id, Outcome::Failed(failure), 0.0),
+            }
+        }
+        any
+    }
+
+    pub(super) fn event(&mut self, id: u64, event: &Event) {
+        if let Some(running) = self.running.get(&id) {
+            self.observer.job_progress(&running.info, event);
+        }
+    }
+
+    pub(super) fn ended(&mut self, id: u64, outcome: Outcome, seconds: f64) {
+        let Some(Running {
+            action: digest,
+            info,
+            attempt,
+            ..
+        }) = self.running.remove(&id)
+        else {
+            return;
+        };
+        let (status, ended) = match outcome {
+            Outcome::Published => (Status::Executed, Ended::Done { seconds }),
+            Outcome::AlreadyThere => (Status::Waited, Ended::AlreadyThere),
+            Outcome::Interrupted => {
+                (self.stopping, self.interrupted) = (true, true);
+                self.tell_end(&info, &Ended::Interrupted);
+                return;
+            }
+            Outcome::Failed(failure) => {
+                if failure.kind == FailureKind::BadInput && self.may_retry(digest) {
+                    self.note(&format!("{info}: {failure}"));
+                    self.enqueue(digest);
+                } else {
+                    self.fail_action(digest, failure, Some((info, attempt.dir().join("log"))));
+                }
+                return;
+            }
+        };
+        let Some(manifest) = self.store.lookup(&digest).map(Rc::new) else {
+            self.fail_action(digest, vanished(&digest), Some((info, attempt.dir().join("log"))));
+            return;
+        };
+        self.tell_end(&info, &ended);
+        let action = self.actions.get_mut(&digest).expect("running actions are known");
+        (action.status, action.force) = (status, false);
+        for node in action.nodes.clone() {
+            self.node_done(node, &manifest);
+        }
+    }
+
+    /// Whether inputs of a failed action are gone, so that making them again may help; asked once per action.
+    pub(super) fn may_retry(&mut self, digest: Digest) -> bool {
+        let action = &self.actions[&digest];
+        let node = &self.plan.graph[action.nodes[0]];
+        let missing = !folder::reads(self.store, node, &action.key, &self.results)
+            .missing
+            .is_empty();
+        let action = self.actions.get_mut(&digest).expect("running actions are known");
+        missing && !std::mem::replace(&mut action.retried, true)
+    }
+
+    pub(super) fn fail_action(&mut self, digest: Digest, failure: Failure, job: Option<(JobInfo, PathBuf)>) {
+        let info = job
+            .as_ref()
+            .map_or_else(|| self.info(&digest, 0, ""), |(info, _)| info.clone());
+        let action = self.actions.get_mut(&digest).expect("failing actions are known");
+        action.status = Status::Failed;
+        for node in action.nodes.clone() {
+            self.schedule.fail(node);
+        }
+        self.tell_end(&info, &Ended::Failed(failure.clone()));
+        self.failed(&info, Some(digest), failure, job.map(|(_, log)| log));
+    }
+
+    /// A node fails that has not even a key.
+    pub(super) fn fail_node(&mut self, node: NodeIndex, failure: Failure) {
+        let Node { stage, kind, axes, .. } = self.plan.graph[node].clone();
+        self.schedule.fail(node);
+        let info = JobInfo {
+            stage,
+            kind,
+            axes,
+            key: Digest::of(b""),
+            attempt: 0,
+            device: String::new(),
+        };
+        self.failed(&info, None, failure, None);
+    }
+
+    pub(super) fn failed(&mut self, info: &JobInfo, key: Option<Digest>, failure: Failure, log: Option<PathBuf>) {
+        // Without a worker nothing can run, and it is enough to say so once.
+        let no_worker = failure.kind == FailureKind::Worker;
+        let store_unusable = matches!(failure.kind, FailureKind::DiskFull | FailureKind::StoreNotWritable);
+        self.stopping |= no_worker || store_unusable || !self.options.keep_going;
+        if no_worker && self.failures.iter().any(|other| other.kind == FailureKind::Worker) {
+            return;
+        }
+        let (stage, axes) = (info.stage.clone(), info.axes.clone());
+        let log = log.filter(|path| path.exists());
+        self.failures.push(FailedAction {
+            stage,
+            kind: failure.kind,
+            message: failure.message,
+            axes,
+            key,
+            log,
+        });
+    }
+
+    pub(super) fn tell_end(&mut self, info: &JobInfo, ended: &Ended) {
+        let (how, detail) = match ended {
+            Ended::Done { seconds } => ("done", json!(seconds)),
+            Ended::AlreadyThere => ("already_there", json!(null)),
+            Ended::Interrupted => ("interrupted", json!(null)),
+            Ended::Failed(failure) => ("failed", json!(failure)),
+        };
+        self.record.event(
+            "job_ended",
+            json!({"stage": info.stage, "axes": info.axes, "key": info.key, "how": how, "detail": detail}),
+        );
+        self.observer.job_finished(info, ended);
+    }
+}
+
+pub(super) fn vanished(key: &Digest) -> Failure {
+    Failure::new(
+        FailureKind::StoreDamaged,
+        format!(
+            "the result of action {} was in the store and cannot be read now; `moelab verify` says more",
+            key.short()
+        ),
+    )
+}

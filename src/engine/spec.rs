@@ -1,0 +1,324 @@
+//! Specs: from two YAML files to a validated [`Experiment`], or to a [`Report`] of everything wrong with them.
+//!
+//! A file is read by two parsers: `serde_yaml` for its value, a marked parse for lines and columns ([`doc`]); they must
+//! agree. The pipeline ([`pipeline`]) and the experiment on it are then read field by field, the matrix is expanded
+//! ([`cells`]), and the settings of every stage are filled in and checked for every row ([`variants`], [`wiring`]). Nothing
+//! here runs code or knows the store.
+
+pub mod cells;
+mod doc;
+#[cfg(test)]
+pub(crate) mod fake;
+mod fields;
+mod find;
+pub mod interpolate;
+mod marks;
+pub mod matrix;
+pub mod metrics;
+mod params;
+pub mod pipeline;
+pub mod report;
+mod scalar;
+pub mod schema;
+pub mod table;
+mod trap;
+pub mod variants;
+pub(crate) mod wiring;
+pub mod words;
+
+use crate::job::FailureKind;
+use crate::stage::Registry;
+use doc::Doc;
+pub(crate) use doc::Part;
+use fields::Item;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use cells::Row;
+pub use metrics::{Metric, Reading, Reduce};
+pub use pipeline::{InputSpec, Pipeline, StageSpec};
+pub use report::{Problem, Report};
+pub use table::{Reference, Table};
+
+/// A validated experiment.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    pub name: String,
+    pub file: PathBuf,
+    pub description: Option<String>,
+    pub pipeline: Pipeline,
+    /// The pipeline's defaults with `set` and `--set` merged in; references within them unresolved.
+    pub params: Map<String, Value>,
+    /// Distinct, at least one, in the order written.
+    pub seeds: Vec<u64>,
+    /// Names of the axes that occur in `rows`, those of the matrix first, in order of the file.
+    pub axes: Vec<String>,
+    /// Rows of the matrix: distinct, at least one.
+    pub rows: Vec<Row>,
+    pub metrics: Vec<Metric>,
+    pub table: Table,
+    pub reference: Vec<Reference>,
+    /// How often to try again after a failure of a kind.
+    pub retry: BTreeMap<String, u64>,
+    pub(crate) variants: variants::Variants,
+}
+
+impl Experiment {
+    /// The value of an axis or parameter in a row of the matrix; `None` for an unknown name.
+    pub fn value(&self, name: &str, row: &Row) -> Option<Value> {
+        cells::value_of(name, row, &self.params)
+    }
+}
+
+/// Loads an experiment given as a file or as a name (see [`find`]), with `--set name=value` options applied.
+pub fn load(experiment: impl AsRef<Path>, registry: &Registry, overrides: &[String]) -> Result<Experiment, Report> {
+    let here = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    load_from(experiment.as_ref(), &here, registry, overrides)
+}
+
+/// [`load`] with names looked up from another folder than the current one.
+pub fn load_from(
+    experiment: &Path,
+    from: &Path,
+    registry: &Registry,
+    overrides: &[String],
+) -> Result<Experiment, Report> {
+    let file = find::experiment(experiment, from).map_err(|problem| Report::one(*problem))?;
+    let doc = Arc::new(Doc::read(&file)?);
+    let mut problems = Vec::new();
+    let loaded = read(&doc, registry, overrides, &mut problems);
+    Report::check(problems)?;
+    Ok(loaded.expect("whatever stops reading is reported"))
+}
+
+/// Reads a value as a spec would: for options on the command line.
+pub fn read_value(place: &Path, text: &str) -> Result<Value, Report> {
+    Doc::parse(place, text).map(|doc| doc.value)
+}
+
+const FIELDS: [&str; 10] = [
+    "experiment",
+    "pipeline",
+    "description",
+    "set",
+    "seeds",
+    "matrix",
+    "metrics",
+    "table",
+    "reference",
+    "retry",
+];
+
+fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Problem>) -> Option<Experiment> {
+    let root = Item::root(doc);
+    if !root.fields("an experiment", &FIELDS, problems) {
+        return None;
+    }
+    let name = root.require("experiment", "an experiment", problems);
+    let name = name
+        .and_then(|item| item.text("the name of the experiment", problems))
+        .unwrap_or_default();
+    if !name.is_empty() && !fields::is_name(&name) {
+        let problem = doc.problem(
+            &["experiment"],
+            Part::Value,
+            format!("`{}` cannot name an experiment", words::shorten(&name)),
+        );
+        problems.push(problem.hint("letters, digits, _ and -, beginning with a letter"));
+    }
+    let description = root.get("description").and_then(|item| item.text("a text", problems));
+    let seeds = seeds(root.get("seeds"), problems);
+    let retry = retry(root.get("retry"), problems);
+    // Without the pipeline nothing else means anything.
+    let pipeline = read_pipeline(&root, registry, problems)?;
+
+    let mut params = pipeline.params.clone();
+    if let Some(set) = root.get("set") {
+        params::merge(&mut params, &set, problems);
+    }
+    params::overrides(&mut params, given, problems);
+    let told = !params::check(&params, &pipeline.doc, doc, problems);
+
+    let before = problems.len();
+    let matrix = matrix::read(root.get("matrix"), &params, problems);
+    let declared: Vec<&str> = matrix.axes.iter().map(|axis| axis.name.as_str()).collect();
+    let included = matrix.include.iter().flatten().map(|(name, _)| name.as_str());
+    let extra: BTreeSet<&str> = included.filter(|name| !declared.contains(name)).collect();
+    let axes: Vec<&str> = declared.into_iter().chain(extra).collect();
+    wiring::check(&pipeline, registry, &axes, problems);
+    let rows = match cells::expand(&matrix, &params, seeds.len()) {
+        // A matrix with wrong values in it is not expanded: its rows would repeat every problem.
+        _ if problems[before..].iter().any(|p| p.file == doc.file) => vec![Row::new()],
+        Ok(rows) => rows,
+        Err(message) => {
+            problems.push(doc.problem(&["matrix"], Part::Key, message));
+            vec![Row::new()]
+        }
+    };
+    let variants = variants::resolve(&pipeline, registry, &params, &rows, told, problems);
+    wiring::connect_rows(&pipeline, registry, &variants, rows.len(), problems);
+    unused_axes(doc, &axes, &rows, &variants, problems.is_empty(), problems);
+
+    let before = problems.len();
+    let metrics = metrics::read(root.get("metrics"), &pipeline, &variants, problems);
+    for metric in &metrics {
+        if params::exists(&params, &metric.name) || ["runs", "source"].contains(&metric.name.as_str()) {
+            let message = format!("`{}` names a parameter or a column of the table already", metric.name);
+            problems.push(
+                doc.problem(&["metrics", &metric.name], Part::Key, message)
+                    .hint("give the metric another name"),
+            );
+        }
+    }
+    let complete = problems.len() == before
+        && metrics.len() == root.get("metrics").and_then(|m| Some(m.object()?.len())).unwrap_or(0);
+    let names = table::Names {
+        params: &params,
+        metrics: &metrics,
+        complete,
+    };
+    let axes: Vec<String> = axes.into_iter().map(str::to_owned).collect();
+    let table = table::read(root.get("table"), &names, &axes, seeds.len(), problems);
+    let reference = table::references(root.get("reference"), &names, problems);
+    let file = doc.file.clone();
+    Some(Experiment {
+        name,
+        file,
+        description,
+        pipeline,
+        params,
+        seeds,
+        axes,
+        rows,
+        metrics,
+        table,
+        reference,
+        retry,
+        variants,
+    })
+}
+
+fn read_pipeline(root: &Item<'_>, registry: &Registry, problems: &mut Vec<Problem>) -> Option<Pipeline> {
+    let item = root.require("pipeline", "an experiment", problems)?;
+    let name = item.text("the name of a pipeline", problems)?;
+    if !fields::is_name(&name) {
+        let problem = item.problem(format!("`{}` is not the name of a pipeline", words::shorten(&name)));
+        problems.push(problem.hint("`pipeline: moe` means pipelines/moe.yaml"));
+        return None;
+    }
+    let file = match find::pipeline(&name, &root.doc.file) {
+        Ok(file) => file,
+        Err((message, hint)) => {
+            problems.push(item.problem(message).maybe_hint(hint));
+            return None;
+        }
+    };
+    let doc = match Doc::read(&file) {
+        Ok(doc) => Arc::new(doc),
+        Err(report) => {
+            problems.extend(report.problems);
+            return None;
+        }
+    };
+    let pipeline = pipeline::read(doc, registry, problems);
+    if !pipeline.name.is_empty() && pipeline.name != name {
+        let message = format!(
+            "this file is pipeline `{name}` by its file name, but calls itself `{}`",
+            pipeline.name
+        );
+        problems.push(
+            pipeline
+                .doc
+                .problem(&["pipeline"], Part::Value, message)
+                .hint("let both be the same"),
+        );
+    }
+    Some(pipeline)
+}
+
+/// A number of seeds, counted from 0, or their list.
+fn seeds(item: Option<Item<'_>>, problems: &mut Vec<Problem>) -> Vec<u64> {
+    let Some(item) = item else { return vec![0] };
+    if !item.value.is_array() {
+        let most = cells::MOST_RUNS as u64;
+        let count = item.count("a number of seeds, or their list", 1, problems).unwrap_or(1);
+        if count > most {
+            problems.push(item.problem(format!("more than {most} seeds")));
+        }
+        return (0..count.min(most)).collect();
+    }
+    let mut seeds = Vec::new();
+    let mut seen = BTreeSet::new();
+    for entry in item.items("", problems) {
+        if let Some(seed) = entry.count("a seed: a whole number from 0", 0, problems) {
+            if !seen.insert(seed) {
+                problems.push(entry.problem(format!("the seed {seed} stands twice")));
+            }
+            seeds.push(seed);
+        }
+    }
+    if item.value.as_array().is_some_and(Vec::is_empty) {
+        problems.push(item.key_problem("at least one seed is needed"));
+    }
+    if seeds.is_empty() { vec![0] } else { seeds }
+}
+
+fn retry(item: Option<Item<'_>>, problems: &mut Vec<Problem>) -> BTreeMap<String, u64> {
+    let Some(item) = item else { return BTreeMap::new() };
+    let mut retry = BTreeMap::new();
+    for entry in item.entries("a mapping from kinds of failure to numbers", problems) {
+        let known: Result<FailureKind, _> = serde_json::from_value(Value::from(entry.name()));
+        if known.is_err() {
+            let kinds = [
+                "device_out_of_memory",
+                "killed",
+                "lost_worker",
+                "out_of_memory",
+                "stage",
+                "timeout",
+            ];
+            let problem = entry.key_problem(format!("no kind of failure is called `{}`", entry.name()));
+            problems.push(problem.maybe_hint(words::suggest(entry.name(), kinds)));
+        } else if let Some(times) = entry.count("how often to try again", 0, problems) {
+            retry.insert(entry.name().to_owned(), times);
+        }
+    }
+    retry
+}
+
+/// An axis that changes nothing would fill a table with equal rows.
+fn unused_axes(
+    doc: &Doc,
+    axes: &[&str],
+    rows: &[Row],
+    variants: &variants::Variants,
+    sound: bool,
+    problems: &mut Vec<Problem>,
+) {
+    // After other problems some settings are unknown, and with them what they use.
+    if !sound {
+        return;
+    }
+    for axis in axes
+        .iter()
+        .filter(|axis| rows.iter().any(|row| row.contains_key(**axis)))
+    {
+        if !variants
+            .all
+            .iter()
+            .flatten()
+            .any(|variant| variant.uses.contains(*axis))
+        {
+            let message = format!("no stage uses `{axis}`: every value of this axis would give the same");
+            problems.push(
+                doc.problem(&["matrix", "axes", axis], Part::Key, message)
+                    .hint(format!("write ${{{axis}}} in a stage")),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! From the matrix to its rows.
+
+use super::interpolate::Scope;
+use super::matrix::{Axis, Conditions, Matrix, same};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Rows times seeds above which an experiment is refused: far more than anybody can run, and planned in seconds.
+pub const MOST_RUNS: usize = 100_000;
+
+/// One row: axis → value.
+pub type Row = BTreeMap<String, Value>;
+
+/// Expands the matrix into distinct rows; axes declared first vary slowest. The error is for people.
+pub fn expand(matrix: &Matrix, params: &Map<String, Value>, seeds: usize) -> Result<Vec<Row>, String> {
+    let order = dependency_order(&matrix.axes)?;
+    let limit = MOST_RUNS / seeds.max(1);
+    // Axes in order of dependence, each row the choice per axis in order of declaration.
+    let mut picks: Vec<Vec<Option<usize>>> = vec![vec![None; matrix.axes.len()]];
+    for at in order {
+        let axis = &matrix.axes[at];
+        let free = axis.choices.iter().all(|choice| choice.when.is_empty());
+        // Told before a single row is made: every row takes every choice.
+        if free && picks.len().saturating_mul(axis.choices.len()) > limit {
+            return Err(too_many(matrix, seeds));
+        }
+        let mut wider = Vec::new();
+        for pick in &picks {
+            let row = if free { Row::new() } else { row_of(matrix, pick) };
+            let holding: Vec<usize> = (0..axis.choices.len())
+                .filter(|i| free || holds(&axis.choices[*i].when, &row, params))
+                .collect();
+            let options = if holding.is_empty() {
+                vec![None]
+            } else {
+                holding.into_iter().map(Some).collect()
+            };
+            for option in options {
+                let mut next = pick.clone();
+                next[at] = option;
+                wider.push(next);
+            }
+            if wider.len() > limit {
+                return Err(too_many(matrix, seeds));
+            }
+        }
+        picks = wider;
+    }
+    picks.sort();
+    let mut rows: Vec<Row> = Vec::new();
+    // `include` alone stands for itself, without the one row of a matrix without axes.
+    if !matrix.axes.is_empty() || matrix.include.is_empty() {
+        rows.extend(picks.iter().map(|pick| row_of(matrix, pick)));
+    }
+    rows.retain(|row| !matrix.exclude.iter().any(|entry| holds(entry, row, params)));
+    rows.extend(
+        matrix
+            .include
+            .iter()
+            .map(|entry| entry.iter().cloned().collect::<Row>()),
+    );
+    distinct(&mut rows, params);
+    match rows.len() {
+        0 => Err("nothing is left of the matrix: `exclude` drops every row".into()),
+        n if n > limit => Err(too_many(matrix, seeds)),
+        _ => Ok(rows),
+    }
+}
+
+fn row_of(matrix: &Matrix, pick: &[Option<usize>]) -> Row {
+    let chosen = matrix
+        .axes
+        .iter()
+        .zip(pick)
+        .filter_map(|(axis, pick)| Some((axis, (*pick)?)));
+    chosen
+        .map(|(axis, i)| (axis.name.clone(), axis.choices[i].value.clone()))
+        .collect()
+}
+
+/// The value a name has in a row: the axis's, else the parameter's.
+pub fn value_of(name: &str, row: &Row, params: &Map<String, Value>) -> Option<Value> {
+    match row.get(name) {
+        Some(value) => Some(value.clone()),
+        None => Scope::new(params, row).get(name).ok(),
+    }
+}
+
+/// Whether every named axis or parameter has one of the values given.
+pub fn holds(conditions: &Conditions, row: &Row, params: &Map<String, Value>) -> bool {
+    conditions.iter().all(|(name, values)| match row.get(name) {
+        Some(value) => values.iter().any(|v| same(v, value)),
+        None => value_of(name, row, params).is_some_and(|value| values.iter().any(|v| same(v, &value))),
+    })
+}
+
+/// Drops rows in which everything that varies has the value of an earlier row, be it written or a default: in a table
+/// both would be the same row, and its seeds would count twice.
+fn distinct(rows: &mut Vec<Row>, params: &Map<String, Value>) {
+    let names: BTreeSet<String> = rows.iter().flat_map(|row| row.keys().cloned()).collect();
+    let mut seen = BTreeSet::new();
+    rows.retain(|row| {
+        let values: Vec<Option<Value>> = names.iter().map(|name| value_of(name, row, params)).collect();
+        seen.insert(serde_json_canonicalizer::to_string(&values).expect("specs hold finite numbers"))
+    });
+}
+
+/// Axes so that each comes after those its `when`s name.
+fn dependency_order(axes: &[Axis]) -> Result<Vec<usize>, String> {
+    let mut done: Vec<usize> = Vec::new();
+    while done.len() < axes.len() {
+        let ready = (0..axes.len()).find(|i| {
+            let names = axes[*i]
+                .choices
+                .iter()
+                .flat_map(|choice| &choice.when)
+                .map(|(name, _)| name);
+            let mut waits = names.filter_map(|name| axes.iter().position(|axis| axis.name == *name));
+            !done.contains(i) && waits.all(|on| done.contains(&on))
+        });
+        match ready {
+            Some(i) => done.push(i),
+            None => {
+                let stuck: Vec<&str> = (0..axes.len())
+                    .filter(|i| !done.contains(i))
+                    .map(|i| axes[i].name.as_str())
+                    .collect();
+                return Err(format!(
+                    "the `when`s of these axes wait for each other: {}",
+                    stuck.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(done)
+}
+
+fn too_many(matrix: &Matrix, seeds: usize) -> String {
+    let factors: Vec<String> = matrix.axes.iter().map(|axis| axis.choices.len().to_string()).collect();
+    format!(
+        "the matrix has more than {MOST_RUNS} runs: up to {} rows times {seeds} seeds; at most {MOST_RUNS} are planned",
+        factors.join(" × ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::load;
+
+    fn rows(matrix: &str) -> String {
+        let experiment = load(&format!("matrix: {matrix}\n")).unwrap_or_else(|e| panic!("{e}"));
+        let rows: Vec<String> = experiment
+            .rows
+            .iter()
+            .map(|row| serde_json::to_string(row).unwrap())
+            .collect();
+        rows.join(" ")
+    }
+
+    fn error(matrix: &str) -> String {
+        load(&format!("matrix: {matrix}\n")).expect_err("refused")
+    }
+
+    #[test]
+    fn axes_are_crossed_the_first_varying_slowest() {
+        insta::assert_snapshot!(rows("{axes: {k: [1, 2], alpha: [0.1, 0.2]}}"), @r#"{"alpha":0.1,"k":1} {"alpha":0.2,"k":1} {"alpha":0.1,"k":2} {"alpha":0.2,"k":2}"#);
+    }
+
+    #[test]
+    fn without_a_matrix_there_is_one_row() {
+        assert_eq!(load("").unwrap().rows, [Default::default()]);
+    }
+
+    #[test]
+    fn equal_values_give_one_row() {
+        assert_eq!(rows("{axes: {k: [10, 10.0, 10]}}"), r#"{"k":10}"#);
+    }
+
+    #[test]
+    fn a_value_may_hold_in_some_rows_only() {
+        let matrix = "{axes: {alpha: [0.1, {value: 0.2, when: {k: 1}}], k: [1, 2]}}";
+        insta::assert_snapshot!(rows(matrix), @r#"{"alpha":0.1,"k":1} {"alpha":0.1,"k":2} {"alpha":0.2,"k":1}"#);
+    }
+
+    #[test]
+    fn an_axis_that_does_not_hold_is_absent() {
+        insta::assert_snapshot!(rows("{axes: {k: [1, 2], alpha: {values: [0.1], when: {k: [2, 3]}}}}"), @r#"{"k":1} {"alpha":0.1,"k":2}"#);
+        insta::assert_snapshot!(
+            rows("{axes: {k: [1, 2], alpha: [{values: [0.1, 0.2], when: {k: 1}}, {values: [0.3], when: {k: 2}}]}}"), @r#"{"alpha":0.1,"k":1} {"alpha":0.2,"k":1} {"alpha":0.3,"k":2}"#);
+    }
+
+    #[test]
+    fn when_may_name_a_parameter() {
+        assert_eq!(
+            rows("{axes: {k: {values: [1, 2], when: {dataset: digits}}}}"),
+            r#"{"k":1} {"k":2}"#
+        );
+        let all = load("matrix: {axes: {k: [1, 2], alpha: {values: [0.1], when: {epochs.vae: 9}}}}")
+            .unwrap()
+            .rows;
+        assert!(all.iter().all(|row| !row.contains_key("alpha")));
+    }
+
+    #[test]
+    fn exclude_matches_in_part_and_by_parameters_too() {
+        assert_eq!(
+            rows("{axes: {k: [1, 2, 3]}, exclude: [{k: 1}, {k: [3], dataset: usps}]}"),
+            r#"{"k":2} {"k":3}"#
+        );
+        assert_eq!(
+            rows("{axes: {k: [1, 2]}, exclude: [{k: 1, dataset: digits}]}"),
+            r#"{"k":2}"#
+        );
+    }
+
+    #[test]
+    fn include_adds_rows_after_exclude() {
+        assert_eq!(
+            rows("{axes: {k: [1, 2]}, exclude: [{k: 1}], include: [{k: 1000}, {k: 2}]}"),
+            r#"{"k":2} {"k":1000}"#
+        );
+        assert_eq!(rows("{include: [{k: 3}]}"), r#"{"k":3}"#);
+    }
+
+    #[test]
+    fn a_row_that_only_writes_a_default_out_is_not_counted_twice() {
+        assert_eq!(
+            rows("{axes: {k: [1, 2]}, include: [{k: 1, dataset: digits}]}"),
+            r#"{"k":1} {"k":2}"#
+        );
+    }
+
+    #[test]
+    fn a_matrix_with_nothing_left_is_refused() {
+        assert!(error("{axes: {k: [1]}, exclude: [{k: 1}]}").contains("nothing is left"));
+    }
+
+    #[test]
+    fn axes_that_wait_for_each_other_are_refused() {
+        let said = error("{axes: {k: {values: [1], when: {alpha: 1}}, alpha: {values: [1], when: {k: 1}}}}");
+        assert!(said.contains("wait for each other: k, alpha"), "{said}");
+    }
+
+    #[test]
+    fn a_huge_matrix_is_refused_at_once() {
+        let list = (0..1000).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+        let start = std::time::Instant::now();
+        let said = error(&format!(
+            "{{axes: {{k: [{list}], epochs.vae: [{list}], epochs.wide: [{list}]}}}}"
+        ));
+        assert!(said.contains("1000 × 1000 × 1000 rows times 1 seeds"), "{said}");
+        assert!(start.elapsed().as_secs() < 5);
+    }
+
+    #[test]
+    fn seeds_count_towards_the_size() {
+        let list = (1..200).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+        assert!(
+            load(&format!("seeds: 1000\nmatrix: {{axes: {{k: [{list}]}}}}"))
+                .unwrap_err()
+                .contains("more than")
+        );
+    }
+}

@@ -1,0 +1,288 @@
+//! One YAML file: its value, and the way from a path in the value back to line and column.
+
+use super::marks::{self, Failed, Marked, Place};
+use super::report::{Problem, Report};
+use super::trap;
+use serde_json::Value;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Largest spec file read, in bytes: a thousand times any spec written by hand.
+const LARGEST_FILE: u64 = 4 << 20;
+
+/// A parsed file.
+#[derive(Debug)]
+pub struct Doc {
+    pub file: PathBuf,
+    pub value: Value,
+    lines: Vec<String>,
+    marks: Arc<Marked>,
+}
+
+/// Which part of an entry a problem is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Key,
+    Value,
+}
+
+impl Doc {
+    pub fn read(file: &Path) -> Result<Self, Report> {
+        let trouble = |message: String| Report::one(Problem::of_file(file, message));
+        let mut bytes = Vec::new();
+        File::open(file)
+            .and_then(|open| open.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
+            .map_err(|error| trouble(format!("the file cannot be read: {error}")))?;
+        if bytes.len() as u64 > LARGEST_FILE {
+            return Err(trouble(format!(
+                "the file is larger than {} MiB: this is no spec",
+                LARGEST_FILE >> 20
+            )));
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::parse(file, &text),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let line = error.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+                let problem = Problem::of_file(
+                    file,
+                    format!("the file is not UTF-8 text: byte {at} (line {line}) is wrong"),
+                );
+                Err(problem.hint("save it as UTF-8").into())
+            }
+        }
+    }
+
+    /// Both parsers read the text: one for the value, the other for the marks; where they differ nobody should rely on
+    /// either, so that is an error too.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Report> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let problem = |at: Place, message: String| locate(file, &lines, at, message);
+        let marks = marks::parse(text).map_err(|failed| {
+            let problems = match failed {
+                Failed::Refused(all) => all
+                    .into_iter()
+                    .map(|r| problem(r.at, r.message).maybe_hint(r.hint))
+                    .collect(),
+                Failed::Syntax(at, message) => vec![problem(at, format!("this is not YAML: {message}"))],
+            };
+            // An unquoted `${…}` within braces breaks the syntax in ways whose messages help nobody.
+            match trap::unquoted_reference(text) {
+                Some((at, name)) => Report::one(
+                    problem(at, format!("`{name}` stands unquoted inside {{…}} or […]")).hint(format!(
+                        "write \"{name}\": YAML takes its braces for a mapping otherwise"
+                    )),
+                ),
+                None => Report::of(problems),
+            }
+        })?;
+        let value = read_value(text).map_err(|(at, message)| match at {
+            Some(at) => problem(at, format!("this is not YAML: {message}")),
+            None => Problem::of_file(file, format!("this is not YAML: {message}")),
+        })?;
+        if let Some(path) = difference(&value, &marks.to_value(), &mut Vec::new()) {
+            let doc = Self {
+                file: file.to_owned(),
+                value,
+                lines,
+                marks,
+            };
+            return Err(doc
+                .problem(&path, Part::Value, "two YAML readers understand this differently")
+                .hint("put it in quotes or write it more simply")
+                .into());
+        }
+        Ok(Self {
+            file: file.to_owned(),
+            value,
+            lines,
+            marks,
+        })
+    }
+
+    /// A problem at `path`, or at the nearest place above it that is written down.
+    pub fn problem<S: AsRef<str>>(&self, path: &[S], part: Part, message: impl Into<String>) -> Problem {
+        let mut at = self.marks.at;
+        let mut here: &Marked = &self.marks;
+        for (i, step) in path.iter().enumerate() {
+            let Some((key, child)) = here.child(step.as_ref()) else {
+                break;
+            };
+            let last = i + 1 == path.len();
+            at = match key {
+                // Collections start at their first child, which is the wrong thing to point at.
+                Some(key) if (last && part == Part::Key) || !matches!(child.tree, marks::Tree::Scalar(_)) => key,
+                _ => child.at,
+            };
+            here = child;
+        }
+        locate(&self.file, &self.lines, at, message.into())
+    }
+}
+
+fn locate(file: &Path, lines: &[String], at: Place, message: String) -> Problem {
+    let text = lines.get(at.line - 1).cloned().unwrap_or_default();
+    let rest = text.trim_end().chars().count().saturating_sub(at.column - 1);
+    Problem {
+        line: Some(at.line),
+        column: Some(at.column),
+        width: at.width.min(rest).max(1),
+        text: Some(text),
+        ..Problem::of_file(file, message)
+    }
+}
+
+fn read_value(text: &str) -> Result<Value, (Option<Place>, String)> {
+    let read = || -> Result<Value, serde_yaml::Error> {
+        let value: serde_yaml::Value = serde_yaml::from_str(text)?;
+        serde_yaml::from_value(value)
+    };
+    read().map_err(|error| {
+        let at = error.location().map(|l| Place {
+            line: l.line().max(1),
+            column: l.column().max(1),
+            width: 1,
+        });
+        (at, error.to_string())
+    })
+}
+
+/// Path to the first place where two values differ, in type of number too.
+fn difference(a: &Value, b: &Value, path: &mut Vec<String>) -> Option<Vec<String>> {
+    let mut within = |key: String, a: &Value, b: &Value| {
+        path.push(key);
+        let found = difference(a, b, path);
+        path.pop();
+        found
+    };
+    match (a, b) {
+        (Value::Object(x), Value::Object(y)) if x.len() == y.len() => x
+            .iter()
+            .find_map(|(k, v)| within(k.clone(), v, y.get(k).unwrap_or(&Value::Null))),
+        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => x
+            .iter()
+            .zip(y)
+            .enumerate()
+            .find_map(|(i, (v, w))| within(i.to_string(), v, w)),
+        _ => (a != b).then(|| path.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parse(text: &str) -> Result<Doc, Report> {
+        Doc::parse(Path::new("x.yaml"), text)
+    }
+
+    fn error(text: &str) -> String {
+        parse(text).expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn a_problem_points_to_the_value_or_its_key() {
+        let doc = parse("stages:\n  a:\n    alpha: 10\n").unwrap();
+        let path = ["stages", "a", "alpha"];
+        let value = doc.problem(&path, Part::Value, "m");
+        let key = doc.problem(&path, Part::Key, "m");
+        assert_eq!((value.line, value.column, value.width), (Some(3), Some(12), 2));
+        assert_eq!((key.line, key.column, key.width), (Some(3), Some(5), 5));
+    }
+
+    #[test]
+    fn a_path_that_is_not_written_points_to_what_is_above() {
+        let doc = parse("stages:\n  a:\n    alpha: 10\n").unwrap();
+        assert_eq!(doc.problem(&["stages", "a", "beta"], Part::Value, "m").line, Some(2));
+        assert_eq!(doc.problem(&["nothing"], Part::Value, "m").line, Some(1));
+    }
+
+    #[test]
+    fn broken_yaml_says_where() {
+        insta::assert_snapshot!(error("a: [1, 2\nb: 3\n"), @r"
+        error: this is not YAML: illegal placement of ':' indicator
+         --> x.yaml:2:2
+          |
+        2 | b: 3
+          |  ^
+        ");
+    }
+
+    #[test]
+    fn an_unquoted_reference_in_braces_says_that_it_wants_quotes() {
+        for text in [
+            "a:\n  d: {x: ${y}}\n",
+            "a: [${y}, 1]\n",
+            "a: {x: ${y.z} }\n",
+            "a: [\n  ${y}\n]\n",
+        ] {
+            let said = error(text);
+            assert!(
+                said.contains("stands unquoted inside") && said.contains("write \"${y"),
+                "{said}"
+            );
+        }
+        insta::assert_snapshot!(error("a:\n  d: {x: ${y}}\n"), @r#"
+        error: `${y}` stands unquoted inside {…} or […]
+         --> x.yaml:2:10
+          |
+        2 |   d: {x: ${y}}
+          |          ^^^^
+          = write "${y}": YAML takes its braces for a mapping otherwise
+        "#);
+        assert!(parse("a: {x: \"${y}\"}\nb: ${y}\nc: text ${y} more\n").is_ok());
+    }
+
+    #[test]
+    fn broken_yaml_elsewhere_is_not_blamed_on_a_good_reference() {
+        assert!(!error("a: ${y}\nb: [1, \"${z}\"\nc: 1\n").contains("unquoted"));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_give_their_offset() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), b"a: 1\nb: \xff\n").unwrap();
+        let said = Doc::read(file.path()).unwrap_err().to_string();
+        assert!(said.contains("byte 8 (line 2)"), "{said}");
+    }
+
+    #[test]
+    fn a_missing_or_huge_file_is_refused() {
+        assert!(Doc::read(Path::new("/no/such/file")).is_err());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 30).unwrap();
+        assert!(
+            Doc::read(file.path())
+                .unwrap_err()
+                .to_string()
+                .contains("larger than 4 MiB")
+        );
+    }
+
+    #[test]
+    fn both_parsers_agree_on_what_specs_hold() {
+        let text = "a: 1e-4\nb: [5e-4, 1.0, 1, -0.5]\nc: yes\nd: |\n  two\n  lines\ne: >\n  folded\n  text\nf: &x {g: 'it''s'}\nh: *x\ni:\nj: ~\n\
+                    k: ${a.b}\nl: text # comment\nm: \"\\u00e9\\n\"\nn: é\n";
+        let doc = parse(text).unwrap();
+        assert_eq!(doc.value["b"], json!([5e-4, 1.0, 1, -0.5]));
+        assert_eq!(doc.value["k"], json!("${a.b}"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_and_windows_line_ends_are_read() {
+        assert_eq!(
+            parse("\u{feff}a: 1\r\nb: 2\r\n").unwrap().value,
+            json!({"a": 1, "b": 2})
+        );
+    }
+
+    #[test]
+    fn the_order_of_keys_is_kept() {
+        let doc = parse("z: 1\na: 2\n").unwrap();
+        assert_eq!(doc.value.as_object().unwrap().keys().collect::<Vec<_>>(), ["z", "a"]);
+    }
+}

@@ -1,0 +1,373 @@
+//! `${a.b}`: parameters inside settings.
+//!
+//! A scalar that is nothing but `${a.b}` becomes the parameter with its type; inside other text it becomes text; `$${`
+//! writes `${`. Parameters may refer to parameters, not in circles.
+
+use super::words;
+use serde_json::{Map, Value};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Literal text or the name of a parameter.
+#[derive(Debug, PartialEq)]
+pub enum Piece {
+    Text(String),
+    Name(String),
+}
+
+/// Why a text cannot be interpolated, and what to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trouble {
+    /// Path within the interpolated value.
+    pub path: Vec<String>,
+    pub message: String,
+    pub hint: Option<String>,
+    /// The cause lies in this parameter, not in the text itself.
+    pub parameter: Option<String>,
+}
+
+impl Trouble {
+    fn new(message: impl Into<String>, hint: Option<String>) -> Self {
+        Self {
+            path: Vec::new(),
+            message: message.into(),
+            hint,
+            parameter: None,
+        }
+    }
+}
+
+/// Splits a text at its references.
+pub fn pieces(text: &str) -> Result<Vec<Piece>, Trouble> {
+    let mut found = Vec::new();
+    let mut literal = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("${") {
+        if rest[..at].ends_with('$') {
+            literal += &rest[..at - 1];
+            literal += "${";
+            rest = &rest[at + 2..];
+            continue;
+        }
+        literal += &rest[..at];
+        let after = &rest[at + 2..];
+        let Some(end) = after.find('}') else {
+            let hint = "close it with }, or write $${ for the text ${".to_owned();
+            return Err(Trouble::new("`${` has no closing brace", Some(hint)));
+        };
+        let name = after[..end].trim();
+        if name.is_empty() || !name.split('.').all(super::fields::is_name) {
+            let hint = "a parameter is named like ${epochs.vae}; write $${ for the text ${".to_owned();
+            return Err(Trouble::new(
+                format!("`${{{}}}` names no parameter", words::shorten(name)),
+                Some(hint),
+            ));
+        }
+        if !literal.is_empty() {
+            found.push(Piece::Text(std::mem::take(&mut literal)));
+        }
+        found.push(Piece::Name(name.to_owned()));
+        rest = &after[end + 1..];
+    }
+    literal += rest;
+    if !literal.is_empty() || found.is_empty() {
+        found.push(Piece::Text(literal));
+    }
+    Ok(found)
+}
+
+/// Parameters as one cell sees them: the experiment's, with the values of the cell's axes put in.
+pub struct Scope<'a> {
+    params: &'a Map<String, Value>,
+    axes: &'a BTreeMap<String, Value>,
+    /// Axes that were looked at.
+    touched: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Scope<'a> {
+    pub fn new(params: &'a Map<String, Value>, axes: &'a BTreeMap<String, Value>) -> Self {
+        Self {
+            params,
+            axes,
+            touched: RefCell::default(),
+        }
+    }
+
+    /// The axes that anything asked of this scope so far depends on.
+    pub fn touched(&self) -> BTreeSet<String> {
+        self.touched.borrow().clone()
+    }
+
+    /// A parameter by its dotted name, references within it resolved.
+    pub fn get(&self, name: &str) -> Result<Value, Trouble> {
+        self.lookup(name, &mut Vec::new())
+    }
+
+    /// Every reference in `value` replaced; all troubles, each with its path.
+    pub fn fill(&self, value: &Value) -> Result<Value, Vec<Trouble>> {
+        let mut troubles = Vec::new();
+        let filled = self.fill_at(value, &mut Vec::new(), &mut Vec::new(), &mut troubles);
+        if troubles.is_empty() { Ok(filled) } else { Err(troubles) }
+    }
+
+    fn fill_at(&self, value: &Value, path: &mut Vec<String>, open: &mut Vec<String>, out: &mut Vec<Trouble>) -> Value {
+        match value {
+            Value::String(text) => self.fill_text(text, open).unwrap_or_else(|trouble| {
+                out.push(Trouble {
+                    path: path.clone(),
+                    ..trouble
+                });
+                Value::Null
+            }),
+            Value::Array(items) => {
+                let mut each = |(i, item): (usize, &Value)| {
+                    path.push(i.to_string());
+                    let filled = self.fill_at(item, path, open, out);
+                    path.pop();
+                    filled
+                };
+                items.iter().enumerate().map(&mut each).collect()
+            }
+            Value::Object(map) => {
+                let mut filled = Map::new();
+                for (key, item) in map {
+                    path.push(key.clone());
+                    filled.insert(key.clone(), self.fill_at(item, path, open, out));
+                    path.pop();
+                }
+                Value::Object(filled)
+            }
+            other => other.clone(),
+        }
+    }
+
+    fn fill_text(&self, text: &str, open: &mut Vec<String>) -> Result<Value, Trouble> {
+        let pieces = pieces(text)?;
+        if let [Piece::Name(name)] = &pieces[..] {
+            return self.lookup(name, open);
+        }
+        let mut whole = String::new();
+        for piece in &pieces {
+            match piece {
+                Piece::Text(text) => whole += text,
+                Piece::Name(name) => match self.lookup(name, open)? {
+                    Value::String(s) => whole += &s,
+                    value @ (Value::Number(_) | Value::Bool(_)) => whole += &value.to_string(),
+                    other => {
+                        let message = format!(
+                            "`${{{name}}}` is {} and cannot stand inside text",
+                            words::describe(&other)
+                        );
+                        return Err(Trouble::new(message, Some("let it be the whole value".into())));
+                    }
+                },
+            }
+        }
+        Ok(Value::String(whole))
+    }
+
+    fn lookup(&self, name: &str, open: &mut Vec<String>) -> Result<Value, Trouble> {
+        if open.iter().any(|o| o == name) {
+            let circle: Vec<&str> = open.iter().map(String::as_str).chain([name]).collect();
+            let mut trouble = Trouble::new(
+                format!("parameters refer to each other in a circle: {}", circle.join(" → ")),
+                None,
+            );
+            trouble.parameter = Some(name.to_owned());
+            return Err(trouble);
+        }
+        let raw = self.raw(name, open)?;
+        open.push(name.to_owned());
+        let mut troubles = Vec::new();
+        let value = self.fill_at(&raw, &mut Vec::new(), open, &mut troubles);
+        open.pop();
+        match troubles.into_iter().next() {
+            Some(first) => Err(Trouble {
+                parameter: Some(name.to_owned()),
+                ..first
+            }),
+            None => Ok(value),
+        }
+    }
+
+    /// The value of a name with its own references still in it; those on the way to it are followed.
+    fn raw(&self, name: &str, open: &mut Vec<String>) -> Result<Value, Trouble> {
+        let unknown = || {
+            let names = names(self.params);
+            Trouble::new(
+                format!("no parameter is called `{name}`"),
+                words::suggest(name, names.iter().map(String::as_str)).or(Some("this pipeline has no `params`".into())),
+            )
+        };
+        // The axis that is the name or stands above it replaces whatever the parameters say.
+        let above = self.axes.iter().find(|(axis, _)| within(name, axis));
+        let (mut value, rest) = match above {
+            Some((axis, value)) => {
+                self.touched.borrow_mut().insert(axis.clone());
+                (value.clone(), name[axis.len()..].trim_start_matches('.'))
+            }
+            None => {
+                let (first, rest) = name.split_once('.').unwrap_or((name, ""));
+                (self.params.get(first).cloned().ok_or_else(unknown)?, rest)
+            }
+        };
+        let mut so_far = name[..name.len() - rest.len()].trim_end_matches('.').to_owned();
+        for step in rest.split('.').filter(|s| !s.is_empty()) {
+            if value.is_string() {
+                value = self.lookup(&so_far, open)?;
+            }
+            value = value.get(step).cloned().ok_or_else(unknown)?;
+            so_far = format!("{so_far}.{step}");
+        }
+        // Axes that stand below the name change a part of it.
+        for (axis, part) in self.axes.iter().filter(|(axis, _)| *axis != name && within(axis, name)) {
+            self.touched.borrow_mut().insert(axis.clone());
+            if let Value::Object(map) = &mut value {
+                put(map, &axis[name.len() + 1..], part.clone());
+            }
+        }
+        Ok(value)
+    }
+}
+
+/// Whether `name` is `above` or lies below it.
+pub fn within(name: &str, above: &str) -> bool {
+    name.strip_prefix(above)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Every dotted name in `params`, inner and outer.
+pub fn names(params: &Map<String, Value>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (key, value) in params {
+        found.push(key.clone());
+        if let Value::Object(inner) = value {
+            found.extend(names(inner).into_iter().map(|name| format!("{key}.{name}")));
+        }
+    }
+    found
+}
+
+/// Sets a dotted name, making the mappings on the way.
+pub fn put(map: &mut Map<String, Value>, name: &str, value: Value) {
+    match name.split_once('.') {
+        None => drop(map.insert(name.to_owned(), value)),
+        Some((first, rest)) => {
+            let inner = map.entry(first).or_insert_with(|| Value::Object(Map::new()));
+            if !inner.is_object() {
+                *inner = Value::Object(Map::new());
+            }
+            put(inner.as_object_mut().expect("made one above"), rest, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn fill_with(params: Value, axes: Value, value: Value) -> Result<Value, Vec<Trouble>> {
+        let axes: BTreeMap<String, Value> = serde_json::from_value(axes).unwrap();
+        Scope::new(params.as_object().unwrap(), &axes).fill(&value)
+    }
+
+    fn fill(params: Value, value: Value) -> Result<Value, Vec<Trouble>> {
+        fill_with(params, json!({}), value)
+    }
+
+    fn trouble(params: Value, value: Value) -> Trouble {
+        fill(params, value).unwrap_err().remove(0)
+    }
+
+    #[test]
+    fn a_whole_scalar_keeps_its_type() {
+        let params = json!({"n": 5, "l": [1, 2], "m": {"k": true}, "none": null});
+        let filled = fill(params, json!(["${n}", "${l}", "${m.k}", "${m}", "${none}"]));
+        assert_eq!(filled, Ok(json!([5, [1, 2], true, {"k": true}, null])));
+    }
+
+    #[test]
+    fn inside_text_it_becomes_text() {
+        assert_eq!(
+            fill(json!({"n": 5, "s": "x"}), json!("a-${n}-${s}")),
+            Ok(json!("a-5-x"))
+        );
+        assert!(
+            trouble(json!({"l": [1]}), json!("a ${l}"))
+                .message
+                .contains("cannot stand inside text")
+        );
+    }
+
+    #[test]
+    fn two_dollars_escape() {
+        assert_eq!(
+            fill(json!({"n": 5}), json!("$${n} ${n} $5 $")),
+            Ok(json!("${n} 5 $5 $"))
+        );
+    }
+
+    #[test]
+    fn parameters_may_use_parameters() {
+        let params = json!({"a": "${b}", "b": {"c": 1}, "d": "${a.c}"});
+        assert_eq!(fill(params, json!(["${d}", "${a}"])), Ok(json!([1, {"c": 1}])));
+    }
+
+    #[test]
+    fn circles_are_refused_and_named() {
+        let found = trouble(json!({"a": "${b}", "b": "x${a}"}), json!("${a}"));
+        assert!(found.message.contains("a → b → a"), "{found:?}");
+        assert!(fill(json!({"a": "${a.b}"}), json!("${a}")).is_err());
+        assert!(fill(json!({"a": {"b": "${a}"}}), json!("${a}")).is_err());
+    }
+
+    #[test]
+    fn unknown_names_give_the_nearest() {
+        let found = trouble(json!({"epochs": {"vae": 1}}), json!({"x": ["${epochs.vea}"]}));
+        assert_eq!(found.path, ["x", "0"]);
+        assert_eq!(found.hint.as_deref(), Some("did you mean `epochs.vae`?"));
+    }
+
+    #[test]
+    fn unclosed_and_empty_references_are_refused() {
+        for text in ["${a", "${}", "${a b}", "${.a}", "${a..b}"] {
+            assert!(fill(json!({"a": 1}), json!(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn all_troubles_are_told() {
+        assert_eq!(fill(json!({}), json!(["${x}", "${y}"])).unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn axes_replace_parameters_above_at_and_below() {
+        let params = json!({"epochs": {"vae": 1, "moe": 2}, "alpha": 1, "both": "${epochs}"});
+        let axes = json!({"epochs.vae": 9, "alpha": 7});
+        let filled = fill_with(
+            params,
+            axes,
+            json!(["${epochs.vae}", "${both.vae}", "${epochs}", "${alpha}"]),
+        );
+        assert_eq!(filled, Ok(json!([9, 9, {"vae": 9, "moe": 2}, 7])));
+        assert_eq!(
+            fill_with(json!({"d": "x"}), json!({"d": {"n": 3}}), json!("${d.n}")),
+            Ok(json!(3))
+        );
+    }
+
+    #[test]
+    fn only_axes_that_are_used_are_touched() {
+        let params = json!({"a": 1, "b": "${c.d}", "c": {"d": 1, "e": 2}});
+        let axes: BTreeMap<String, Value> = [
+            ("a".to_owned(), json!(5)),
+            ("c.d".to_owned(), json!(6)),
+            ("c.e".to_owned(), json!(7)),
+        ]
+        .into();
+        let scope = Scope::new(params.as_object().unwrap(), &axes);
+        assert_eq!(scope.get("b"), Ok(json!(6)));
+        assert_eq!(scope.touched(), ["c.d".to_owned()].into());
+    }
+}

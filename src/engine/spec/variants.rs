@@ -1,0 +1,353 @@
+//! The settings of each stage in each row of the matrix: interpolated, validated, normalised.
+//!
+//! Rows that agree on the axes a stage uses share one [`Variant`], so the work grows with the values of an axis, not with
+//! the product of all of them.
+
+use super::cells::Row;
+use super::doc::Part;
+use super::interpolate::{Scope, Trouble};
+use super::pipeline::{Pipeline, StageSpec};
+use super::report::Problem;
+use super::schema::{self, Misfit, Schema};
+use super::words;
+use crate::stage::{Output, Registry, Stage};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A stage with complete settings.
+#[derive(Clone, Debug)]
+pub struct Variant {
+    /// Settings as written, interpolated, without those another stage feeds.
+    pub settings: Map<String, Value>,
+    /// Normalised settings as RFC 8785 text; settings fed by stages have a sample value in it.
+    pub identity: Arc<str>,
+    pub stream: u64,
+    pub draws: bool,
+    pub outputs: Vec<Output>,
+    /// Axes of the matrix the settings depend on.
+    pub uses: BTreeSet<String>,
+}
+
+/// All variants of an experiment.
+#[derive(Clone, Debug, Default)]
+pub struct Variants {
+    /// Per stage (in order of the file) its variants.
+    pub all: Vec<Vec<Variant>>,
+    /// Per stage and row the index of the variant.
+    pub at: Vec<Vec<usize>>,
+}
+
+impl Variants {
+    pub fn get(&self, stage: usize, row: usize) -> &Variant {
+        &self.all[stage][self.at[stage][row]]
+    }
+}
+
+/// Which inputs of a stage are settings, by name.
+pub fn fed<'s>(spec: &'s StageSpec, stage: &Stage) -> Vec<&'s str> {
+    let ports = &stage.inputs;
+    spec.inputs
+        .iter()
+        .map(|i| i.name.as_str())
+        .filter(|name| !ports.iter().any(|p| p.name == *name))
+        .collect()
+}
+
+/// Works out every variant. `told` is set if the parameters themselves are broken and that has been reported.
+pub fn resolve(
+    pipeline: &Pipeline,
+    registry: &Registry,
+    params: &Map<String, Value>,
+    rows: &[Row],
+    told: bool,
+    problems: &mut Vec<Problem>,
+) -> Variants {
+    let mut variants = Variants::default();
+    for spec in &pipeline.stages {
+        let mut found = Vec::new();
+        let mut at = Vec::new();
+        // Unknown kinds have been reported; nothing can be said about their settings.
+        if let Some(stage) = registry.get(&spec.kind) {
+            match Schema::new(stage) {
+                Ok(schema) => {
+                    let mut one = OneStage {
+                        pipeline,
+                        spec,
+                        stage,
+                        schema,
+                        params,
+                        told,
+                        uses: BTreeMap::new(),
+                    };
+                    (found, at) = one.resolve(rows, problems);
+                }
+                Err(message) => problems.push(pipeline.problem(&spec.name, &["stage"], Part::Value, message)),
+            }
+        }
+        variants.all.push(found);
+        variants.at.push(at);
+    }
+    variants
+}
+
+struct OneStage<'a> {
+    pipeline: &'a Pipeline,
+    spec: &'a StageSpec,
+    stage: &'a Stage,
+    schema: Schema<'a>,
+    params: &'a Map<String, Value>,
+    told: bool,
+    /// Names of the axes present in a row → those the settings use.
+    uses: BTreeMap<Vec<String>, BTreeSet<String>>,
+}
+
+impl OneStage<'_> {
+    fn resolve(&mut self, rows: &[Row], problems: &mut Vec<Problem>) -> (Vec<Variant>, Vec<usize>) {
+        let mut found: Vec<Variant> = Vec::new();
+        let mut known: BTreeMap<String, Option<usize>> = BTreeMap::new();
+        let mut at = Vec::with_capacity(rows.len());
+        for row in rows {
+            let uses = self.uses(row);
+            let view: Row = row
+                .iter()
+                .filter(|(axis, _)| uses.contains(*axis))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect();
+            let key = serde_json_canonicalizer::to_string(&view).expect("specs hold finite numbers");
+            let index = *known.entry(key).or_insert_with(|| match self.variant(&view, uses) {
+                Ok(variant) => {
+                    found.push(variant);
+                    Some(found.len() - 1)
+                }
+                Err(wrong) => {
+                    problems.extend(wrong);
+                    None
+                }
+            });
+            at.extend(index);
+        }
+        (found, at)
+    }
+
+    fn written(&self) -> Value {
+        Value::Array(vec![schema::object(&self.spec.settings), self.spec.stream.clone()])
+    }
+
+    /// Which axes matter depends on which are present, not on their values, since values hold no references.
+    fn uses(&mut self, row: &Row) -> BTreeSet<String> {
+        let present: Vec<String> = row.keys().cloned().collect();
+        let written = self.written();
+        let params = self.params;
+        let work_out = || {
+            let scope = Scope::new(params, row);
+            // Troubles come again, with their places, when the variant is made.
+            let _ = scope.fill(&written);
+            scope.touched()
+        };
+        self.uses.entry(present).or_insert_with(work_out).clone()
+    }
+
+    fn variant(&self, row: &Row, uses: BTreeSet<String>) -> Result<Variant, Vec<Problem>> {
+        let scope = Scope::new(self.params, row);
+        let mut wrong = Vec::new();
+        let stream = scope
+            .fill(&self.spec.stream)
+            .map_err(|troubles| self.troubles(troubles, &["stream"], &mut wrong))
+            .ok();
+        if let Some(stream) = stream.as_ref().filter(|stream| stream.as_u64().is_none()) {
+            let message = format!("`stream` expects a whole number, got {}", words::describe(stream));
+            wrong.push(
+                self.pipeline
+                    .problem(&self.spec.name, &["stream"], Part::Value, message),
+            );
+        }
+        let settings = schema::object(&self.spec.settings);
+        let Ok(settings) = scope
+            .fill(&settings)
+            .map_err(|troubles| self.troubles(troubles, &[], &mut wrong))
+        else {
+            return Err(wrong);
+        };
+        let fed = fed(self.spec, self.stage);
+        wrong.extend(
+            self.schema
+                .misfits(&settings, &fed)
+                .into_iter()
+                .map(|misfit| self.misplaced(misfit, row)),
+        );
+        let (Some(stream), true) = (stream.and_then(|stream| stream.as_u64()), wrong.is_empty()) else {
+            return Err(wrong);
+        };
+        let normalised = self.normalise(&settings, &fed).map_err(|message| {
+            let problem = self.pipeline.problem(
+                &self.spec.name,
+                &[],
+                Part::Key,
+                format!("stage `{}`: {message}", self.spec.name),
+            );
+            vec![problem.maybe_hint(in_row(row))]
+        })?;
+        Ok(Variant {
+            settings: settings.as_object().cloned().unwrap_or_default(),
+            identity: serde_json_canonicalizer::to_string(&normalised)
+                .expect("specs hold finite numbers")
+                .into(),
+            stream,
+            draws: (self.stage.draws)(&normalised),
+            outputs: (self.stage.outputs)(&normalised),
+            uses,
+        })
+    }
+
+    /// Troubles of interpolation, but for those that lie in a parameter and have been told there.
+    fn troubles(&self, troubles: Vec<Trouble>, above: &[&str], wrong: &mut Vec<Problem>) {
+        for trouble in troubles.into_iter().filter(|t| !(self.told && t.parameter.is_some())) {
+            let path: Vec<&str> = above
+                .iter()
+                .copied()
+                .chain(trouble.path.iter().map(String::as_str))
+                .collect();
+            let problem = self
+                .pipeline
+                .problem(&self.spec.name, &path, Part::Value, trouble.message);
+            wrong.push(problem.maybe_hint(trouble.hint));
+        }
+    }
+
+    /// Complete settings. With settings still to come from other stages, samples stand in for them: enough to know
+    /// outputs and randomness, while the rules of the stage wait for the real values.
+    fn normalise(&self, settings: &Value, fed: &[&str]) -> Result<Value, String> {
+        let mut settings = settings.clone();
+        for name in fed {
+            settings[*name] = self.schema.sample(name);
+        }
+        let normalised = (self.stage.settings.normalise)(&settings)?;
+        if fed.is_empty() {
+            let ports: Vec<&str> = self.spec.inputs.iter().map(|i| i.name.as_str()).collect();
+            (self.stage.check)(&normalised, &ports)?;
+        }
+        Ok(normalised)
+    }
+
+    fn misplaced(&self, misfit: Misfit, row: &Row) -> Problem {
+        let path: Vec<&str> = misfit.path.iter().map(String::as_str).collect();
+        let part = if misfit.key || path.is_empty() {
+            Part::Key
+        } else {
+            Part::Value
+        };
+        let message = match path.last() {
+            Some(name) if !misfit.key && name.parse::<usize>().is_err() => format!("`{name}` {}", misfit.message),
+            _ => misfit.message,
+        };
+        let hint = misfit
+            .hint
+            .or_else(|| self.reference(&path).then(|| in_row(row)).flatten());
+        self.pipeline
+            .problem(&self.spec.name, &path, part, message)
+            .maybe_hint(hint)
+    }
+
+    /// Whether the value at `path` comes from a parameter.
+    fn reference(&self, path: &[&str]) -> bool {
+        let Some((first, rest)) = path.split_first() else {
+            return false;
+        };
+        let mut here = self.spec.settings.get(*first);
+        for step in rest {
+            here = match here {
+                Some(Value::Array(items)) => step.parse::<usize>().ok().and_then(|i| items.get(i)),
+                Some(Value::Object(map)) => map.get(*step),
+                other => other,
+            };
+        }
+        here.and_then(Value::as_str).is_some_and(|text| text.contains("${"))
+    }
+}
+
+/// In which row of the matrix it happens.
+fn in_row(row: &Row) -> Option<String> {
+    let values: Vec<String> = row
+        .iter()
+        .map(|(axis, value)| format!("{axis} = {}", words::plain(value)))
+        .collect();
+    (!values.is_empty()).then(|| format!("where {}", values.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{Lab, PIPELINE, load};
+
+    fn wrong(rest: &str) -> String {
+        load(rest).expect_err("refused")
+    }
+
+    #[test]
+    fn rows_that_agree_on_the_axes_used_share_a_variant() {
+        let experiment = load("matrix: {axes: {k: [1, 2, 3], alpha: [0.1, 0.2]}}").unwrap();
+        let counts: Vec<usize> = experiment.variants.all.iter().map(Vec::len).collect();
+        assert_eq!(experiment.rows.len(), 6);
+        assert_eq!(counts, [1, 1, 1, 2, 1, 3, 1]);
+    }
+
+    #[test]
+    fn a_wrong_value_of_an_axis_is_told_once_with_its_row() {
+        let said = wrong("matrix: {axes: {k: [1, abc, 0], alpha: [0.1, 0.2]}}");
+        insta::assert_snapshot!(said, @r#"
+        error: `k` expects a whole number, got text "abc"
+          --> pipelines/p.yaml:30:8
+           |
+        30 |     k: ${k}
+           |        ^^^^
+           = where k = abc
+
+        error: `k` must be at least 1, is 0
+          --> pipelines/p.yaml:30:8
+           |
+        30 |     k: ${k}
+           |        ^^^^
+           = where k = 0
+        "#);
+    }
+
+    #[test]
+    fn the_rules_of_a_stage_are_checked() {
+        let pipeline = PIPELINE.replace("    latent_dim: 100\n", "    variant: wae\n");
+        let said = Lab::new(&pipeline).load("set: {epochs: {wide: 0}}", &[]).unwrap_err();
+        insta::assert_snapshot!(said, @r"
+        error: stage `wide`: variant wae needs at least one epoch
+          --> pipelines/p.yaml:11:3
+           |
+        11 |   wide:
+           |   ^^^^
+        ");
+    }
+
+    #[test]
+    fn unknown_parameters_and_streams_are_reported_in_the_pipeline() {
+        let pipeline = PIPELINE.replace("k: ${k}", "k: ${kk}\n    stream: x");
+        insta::assert_snapshot!(Lab::new(&pipeline).load("", &[]).unwrap_err(), @r#"
+        error: no parameter is called `kk`
+          --> pipelines/p.yaml:30:8
+           |
+        30 |     k: ${kk}
+           |        ^^^^^
+           = did you mean `k`?
+
+        error: `stream` expects a whole number, got text "x"
+          --> pipelines/p.yaml:31:13
+           |
+        31 |     stream: x
+           |             ^
+        "#);
+    }
+
+    #[test]
+    fn a_broken_parameter_is_told_where_it_is_written_only() {
+        let pipeline = PIPELINE.replace("  k: 10", "  k: ${nothing}");
+        let said = Lab::new(&pipeline).load("", &[]).unwrap_err();
+        assert_eq!(said.matches("error:").count(), 1, "{said}");
+        assert!(said.contains("pipelines/p.yaml:6:6"), "{said}");
+    }
+}

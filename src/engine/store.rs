@@ -1,0 +1,195 @@
+//! The store: immutable objects named by their content, and one manifest per finished action.
+//!
+//! ```text
+//! objects/ab/cdef…           read-only, named by SHA-256 of content
+//! actions/ab/cdef….json      manifest
+//! work/<key>/<attempt>/      job folder of one attempt; work/<key>/checkpoints/ outlives attempts
+//! locks/<key>                held by the system while an action runs
+//! runs/<run>/                what one invocation was asked and did
+//! ```
+//!
+//! A manifest is written last, so what has one is complete; whatever cannot be trusted is a miss with a warning, never a
+//! hit.  Reading takes no lock.
+
+mod actions;
+mod attempt;
+pub(crate) mod disk;
+mod error;
+pub mod failpoint;
+pub(crate) mod lock;
+mod manifest;
+mod objects;
+mod publish;
+pub mod sources;
+pub(crate) mod time;
+mod usage;
+
+pub use attempt::Attempt;
+pub use error::StoreError;
+pub use lock::{Holder, KeyLock};
+pub use manifest::{Divergent, MANIFEST, Manifest, Presence, Provenance, StoredOutput};
+pub use publish::{Declared, Publication, Published};
+pub use usage::{Share, Usage};
+
+use crate::digest::Digest;
+use disk::Stamp;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// Number of the layout above; a store of a higher number is refused.
+pub const LAYOUT: u32 = 1;
+
+/// A store on disk.
+pub struct Store {
+    root: PathBuf,
+    /// Objects whose bytes were found to match their name in this process, with the stamp they had then.
+    verified: Mutex<BTreeMap<Digest, Stamp>>,
+}
+
+impl Store {
+    /// Opens a store for writing, making it if need be.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let store = Self::at(dir)?;
+        for folder in ["objects", "actions", "work", "locks", "runs"] {
+            disk::create_dir(&store.root.join(folder))?;
+        }
+        // Folders that exist say nothing of whether they can be written to.
+        tempfile::Builder::new()
+            .prefix(disk::TEMPORARY)
+            .tempfile_in(store.root.join("work"))
+            .map_err(StoreError::writing(&store.root))?;
+        match store.layout()? {
+            Some(_) => {}
+            None => disk::write_atomic(&store.layout_path(), format!("{{\"layout\": {LAYOUT}}}\n").as_bytes())?,
+        }
+        Ok(store)
+    }
+
+    /// Opens a store that exists; nothing is written and no lock is taken.
+    pub fn open_read_only(dir: &Path) -> Result<Self, StoreError> {
+        let store = Self::at(dir)?;
+        if !store.root.join("actions").is_dir() {
+            return Err(StoreError::Missing(dir.to_owned()));
+        }
+        store.layout()?;
+        Ok(store)
+    }
+
+    fn at(dir: &Path) -> Result<Self, StoreError> {
+        // Jobs run elsewhere, so paths handed to them must not depend on the current folder.
+        let root = std::path::absolute(dir).map_err(StoreError::reading(dir))?;
+        Ok(Self {
+            root,
+            verified: Mutex::default(),
+        })
+    }
+
+    fn layout_path(&self) -> PathBuf {
+        self.root.join("store.json")
+    }
+
+    fn layout(&self) -> Result<Option<u32>, StoreError> {
+        let path = self.layout_path();
+        let damaged = |what: String| StoreError::Damaged {
+            path: path.clone(),
+            what,
+        };
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(StoreError::reading(&path)(e)),
+        };
+        let value: serde_json::Value = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;
+        match value["layout"].as_u64() {
+            Some(n) if n == u64::from(LAYOUT) => Ok(Some(LAYOUT)),
+            Some(n) => Err(damaged(format!(
+                "it has layout {n}, this build knows {LAYOUT}: use a newer moelab"
+            ))),
+            None => Err(damaged("it names no layout".into())),
+        }
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of one invocation.
+    pub fn run_dir(&self, run: &str) -> PathBuf {
+        self.root.join("runs").join(run)
+    }
+
+    /// Where attempts and checkpoints of an action lie.
+    pub fn work_dir(&self, key: &Digest) -> PathBuf {
+        self.root.join("work").join(key.hex())
+    }
+
+    /// Takes the lock of an action if nobody holds it.
+    pub fn try_lock(&self, key: &Digest, holder: &Holder) -> Result<Option<KeyLock>, StoreError> {
+        KeyLock::try_take(&self.lock_path(key), holder)
+    }
+
+    /// Waits for the lock of an action; see [`KeyLock`].  `waiting` hears who holds it, `stop` ends the wait.
+    pub fn lock(
+        &self,
+        key: &Digest,
+        holder: &Holder,
+        waiting: impl FnMut(Option<&Holder>),
+        stop: impl Fn() -> bool,
+    ) -> Result<Option<KeyLock>, StoreError> {
+        KeyLock::take(&self.lock_path(key), holder, waiting, stop)
+    }
+
+    fn lock_path(&self, key: &Digest) -> PathBuf {
+        self.root.join("locks").join(key.hex())
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod testing;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_is_made_and_opened_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b");
+        Store::open(&path).unwrap();
+        let store = Store::open(&path).unwrap();
+        assert!(store.root().join("objects").is_dir());
+        Store::open_read_only(&path).unwrap();
+    }
+
+    #[test]
+    fn reading_makes_no_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("none");
+        let error = Store::open_read_only(&path).err().expect("nothing there");
+        assert!(matches!(error, StoreError::Missing(_)), "{error}");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_place_that_cannot_hold_a_store_is_an_error_with_its_path() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Store::open(&file.path().join("store"))
+            .err()
+            .expect("a file is no folder");
+        assert!(
+            error.to_string().contains(&file.path().display().to_string()),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_store_of_a_newer_layout_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        Store::open(dir.path()).unwrap();
+        std::fs::write(dir.path().join("store.json"), r#"{"layout": 2}"#).unwrap();
+        for result in [Store::open(dir.path()), Store::open_read_only(dir.path())] {
+            assert!(result.err().unwrap().to_string().contains("newer"));
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Attempts: numbered folders in which an action is run.
+
+use super::{KeyLock, Store, StoreError, disk, lock};
+use crate::digest::Digest;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Files of an attempt that outlive it: they tell what happened.
+const RECORDS: [&str; 5] = ["job.json", "log", "events.jsonl", "result.json", "used"];
+
+/// A folder `work/<key>/<attempt>/`, marked as used while this lives.
+#[derive(Debug)]
+pub struct Attempt {
+    dir: PathBuf,
+    number: u32,
+    _used: File,
+}
+
+impl Attempt {
+    /// Joins an attempt that somebody else made.
+    pub(crate) fn join(dir: &Path, number: u32) -> Result<Self, StoreError> {
+        Ok(Self {
+            dir: dir.to_owned(),
+            number,
+            _used: lock::mark_used(&dir.join("used"))?,
+        })
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Where the stage writes an output.
+    pub fn output(&self, name: &str) -> PathBuf {
+        self.dir.join("out").join(name)
+    }
+}
+
+impl Store {
+    /// Makes the next attempt of an action.
+    pub fn new_attempt(&self, key: &Digest) -> Result<Attempt, StoreError> {
+        let work = self.work_dir(key);
+        disk::create_dir(&work)?;
+        // Marked as used before it gets its name, so that no cleaner finds it unmarked.
+        let made = work.join(format!("{}{}", disk::TEMPORARY, disk::random_name()));
+        fs::create_dir(&made).map_err(StoreError::writing(&made))?;
+        let used = lock::mark_used(&made.join("used"))?;
+        let recorded = self.manifest(key).map_or(0, |manifest| manifest.last_attempt());
+        let mut number = attempts(&work).last().copied().unwrap_or(0).max(recorded) + 1;
+        loop {
+            let dir = work.join(number.to_string());
+            // Renaming onto a folder that holds something fails, so no two get one number.
+            match fs::rename(&made, &dir) {
+                Ok(()) => {
+                    return Ok(Attempt {
+                        dir,
+                        number,
+                        _used: used,
+                    });
+                }
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists
+                    ) =>
+                {
+                    number += 1;
+                }
+                Err(e) => return Err(StoreError::writing(&dir)(e)),
+            }
+        }
+    }
+
+    /// The folder of an attempt.
+    pub fn attempt_dir(&self, key: &Digest, attempt: u32) -> PathBuf {
+        self.work_dir(key).join(attempt.to_string())
+    }
+
+    /// The newest attempt of an action, finished or not.
+    pub fn latest_attempt(&self, key: &Digest) -> Option<u32> {
+        attempts(&self.work_dir(key)).last().copied()
+    }
+
+    /// Where an action keeps checkpoints: they outlive attempts and go when it is published.
+    pub fn checkpoints_dir(&self, key: &Digest) -> PathBuf {
+        self.work_dir(key).join("checkpoints")
+    }
+
+    /// Clears up behind dead attempts; only whoever holds the lock may.  What tells of a failure stays until the action
+    /// is done, then only the attempts stay that the manifest names, and `own`.
+    pub fn sweep(&self, _lock: &KeyLock, key: &Digest, own: Option<u32>) -> Result<(), StoreError> {
+        let work = self.work_dir(key);
+        let manifest = self.lookup(key);
+        let done = manifest.is_some();
+        let keep: Vec<u32> = manifest
+            .iter()
+            .flat_map(|m| m.attempts().collect::<Vec<_>>())
+            .chain(own)
+            .collect();
+        for entry in fs::read_dir(&work).into_iter().flatten().flatten() {
+            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+            let number = name.parse::<u32>().ok();
+            if number.is_none() && !name.starts_with(disk::TEMPORARY) {
+                continue;
+            }
+            let kept = number.is_some_and(|n| keep.contains(&n));
+            let own = number.is_some() && number == own;
+            if !own && lock::in_use(&path.join("used")) || number.is_none() && !path.join("used").exists() {
+                continue;
+            }
+            match (kept, done, number) {
+                (false, true, _) | (_, _, None) => remove(&path),
+                // One's own outputs are still being written until the action is done.
+                (true, false, _) if own => Ok(()),
+                _ => remove_all_but_records(&path),
+            }?;
+        }
+        if done {
+            remove(&self.checkpoints_dir(key))?;
+        }
+        Ok(())
+    }
+}
+
+/// Numbers of the attempts in a work folder, ascending.
+fn attempts(work: &Path) -> Vec<u32> {
+    let names = fs::read_dir(work)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name());
+    let mut numbers: Vec<u32> = names.filter_map(|name| name.to_str()?.parse().ok()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+fn remove_all_but_records(dir: &Path) -> Result<(), StoreError> {
+    for entry in fs::read_dir(dir).map_err(StoreError::reading(dir))?.flatten() {
+        if !RECORDS.iter().any(|record| *record == entry.file_name()) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    let removed = if path.is_dir() && !path.is_symlink() {
+        fs::remove_dir_all(path)
+    } else {
+        fs::remove_file(path)
+    };
+    match removed {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::writing(path)(e)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Holder;
+    use super::super::testing::{action, publish, scratch};
+    use super::*;
+
+    fn lock(store: &Store, key: &Digest) -> KeyLock {
+        store.try_lock(key, &Holder::this_process("test")).unwrap().unwrap()
+    }
+
+    #[test]
+    fn attempts_are_numbered_upwards_also_after_clearing_up() {
+        let (_dir, store) = scratch();
+        let key = action(1).digest();
+        assert_eq!(store.new_attempt(&key).unwrap().number(), 1);
+        assert_eq!(store.new_attempt(&key).unwrap().number(), 2);
+        assert_eq!(
+            publish(&store, &action(1), None, Some("1"))
+                .unwrap()
+                .manifest
+                .provenance
+                .attempt,
+            3
+        );
+        fs::remove_dir_all(store.work_dir(&key)).unwrap();
+        assert_eq!(store.new_attempt(&key).unwrap().number(), 4);
+    }
+
+    #[test]
+    fn a_dead_attempt_loses_its_data_but_not_its_log() {
+        let (_dir, store) = scratch();
+        let key = action(1).digest();
+        let dead = store.new_attempt(&key).unwrap().dir().to_owned();
+        fs::create_dir(dead.join("out")).unwrap();
+        fs::write(dead.join("out/data"), "half").unwrap();
+        fs::write(dead.join("log"), "it went wrong").unwrap();
+        fs::create_dir(store.checkpoints_dir(&key)).unwrap();
+        store.sweep(&lock(&store, &key), &key, None).unwrap();
+        assert!(!dead.join("out").exists());
+        assert!(dead.join("log").exists());
+        assert!(
+            store.checkpoints_dir(&key).exists(),
+            "the next attempt goes on from here"
+        );
+    }
+
+    #[test]
+    fn an_attempt_in_use_is_left_alone() {
+        let (_dir, store) = scratch();
+        let key = action(1).digest();
+        let live = store.new_attempt(&key).unwrap();
+        fs::create_dir(live.dir().join("out")).unwrap();
+        store.sweep(&lock(&store, &key), &key, None).unwrap();
+        assert!(live.dir().join("out").exists());
+    }
+
+    #[test]
+    fn after_publishing_only_the_records_of_the_published_attempt_stay() {
+        let (_dir, store) = scratch();
+        let key = action(1).digest();
+        drop(store.new_attempt(&key).unwrap());
+        fs::create_dir(store.checkpoints_dir(&key)).unwrap();
+        publish(&store, &action(1), Some("a"), Some("1")).unwrap();
+        let left: Vec<_> = fs::read_dir(store.work_dir(&key))
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        assert_eq!(left, ["2"]);
+        assert!(!store.attempt_dir(&key, 2).join("out").exists());
+    }
+}

@@ -1,0 +1,283 @@
+//! One lock per key, held by the operating system: it dies with its process, so there is nothing to unlock by hand.
+
+use super::StoreError;
+use super::disk;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Seek, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Who holds a lock: for messages alone, never for decisions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    pub pid: u32,
+    pub host: String,
+    /// UTC, RFC 3339.
+    pub since: String,
+    /// The invocation that asked for the action.
+    pub run: String,
+}
+
+impl Holder {
+    pub fn this_process(run: &str) -> Self {
+        Self {
+            pid: std::process::id(),
+            host: super::time::host(),
+            since: super::time::now(),
+            run: run.to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "process {} on {} since {}", self.pid, self.host, self.since)?;
+        if self.run.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " (run {})", self.run)
+        }
+    }
+}
+
+/// A held lock. Dropping it lets go.
+#[derive(Debug)]
+pub struct KeyLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl KeyLock {
+    /// Takes the lock if nobody holds it.
+    pub(crate) fn try_take(path: &Path, holder: &Holder) -> Result<Option<Self>, StoreError> {
+        disk::create_dir(path.parent().expect("lock files lie in a folder"))?;
+        // A loop, since a holder removes the file when it lets go: whoever then locks the removed file holds nothing.
+        loop {
+            let file = File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(path)
+                .map_err(StoreError::writing(path))?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(e)) if stale(&e) => continue,
+                Err(TryLockError::Error(e)) if without_locks(&e) => {
+                    tracing::warn!(
+                        "{}: this file system has no locks ({e}): two processes may run one action; \
+                         the first to publish wins",
+                        path.display()
+                    );
+                }
+                Err(TryLockError::Error(e)) => return Err(StoreError::writing(path)(e)),
+            }
+            if !same_file(&file, path)? {
+                continue;
+            }
+            let mut lock = Self {
+                file,
+                path: path.to_owned(),
+            };
+            lock.describe(holder);
+            return Ok(Some(lock));
+        }
+    }
+
+    /// Waits for the lock. `waiting` hears once per holder who has it; `stop` ends the wait with `None`.
+    pub(crate) fn take(
+        path: &Path,
+        holder: &Holder,
+        mut waiting: impl FnMut(Option<&Holder>),
+        stop: impl Fn() -> bool,
+    ) -> Result<Option<Self>, StoreError> {
+        let mut told = None;
+        // Asked again and again rather than blocked on, so that a stop is heard while waiting.
+        loop {
+            if let Some(lock) = Self::try_take(path, holder)? {
+                return Ok(Some(lock));
+            }
+            let held_by = Self::holder(path);
+            if told.as_ref() != Some(&held_by) {
+                waiting(held_by.as_ref());
+                told = Some(held_by);
+            }
+            if stop() {
+                return Ok(None);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Who last described itself in the lock file, if that can be read.
+    pub(crate) fn holder(path: &Path) -> Option<Holder> {
+        serde_json::from_slice(&fs::read(path).ok()?).ok()
+    }
+
+    fn describe(&mut self, holder: &Holder) {
+        let text = serde_json::to_vec(holder).expect("a holder is plain data");
+        // Only a message: failing to write it must not cost the lock.
+        let written = self
+            .file
+            .set_len(0)
+            .and_then(|()| self.file.rewind())
+            .and_then(|()| self.file.write_all(&text));
+        if let Err(e) = written {
+            tracing::debug!("{}: {e}", self.path.display());
+        }
+    }
+}
+
+impl Drop for KeyLock {
+    fn drop(&mut self) {
+        // Removed while held: a waiter that locks the removed file sees that its name is gone and asks again.
+        if same_file(&self.file, &self.path).unwrap_or(false) {
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// Whether `path` still names the open file.
+fn same_file(file: &File, path: &Path) -> Result<bool, StoreError> {
+    let open = match file.metadata() {
+        Ok(meta) => meta,
+        Err(e) if stale(&e) => return Ok(false),
+        Err(e) => return Err(StoreError::reading(path)(e)),
+    };
+    match fs::metadata(path) {
+        Ok(named) => Ok(open.nlink() > 0 && (open.dev(), open.ino()) == (named.dev(), named.ino())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound || stale(&e) => Ok(false),
+        Err(e) => Err(StoreError::reading(path)(e)),
+    }
+}
+
+/// The file was removed on the server of a network file system.
+fn stale(e: &io::Error) -> bool {
+    e.kind() == io::ErrorKind::StaleNetworkFileHandle
+}
+
+fn without_locks(e: &io::Error) -> bool {
+    e.kind() == io::ErrorKind::Unsupported || e.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error())
+}
+
+/// A shared lock on a file that says "this folder is in use"; see [`in_use`].
+pub(crate) fn mark_used(path: &Path) -> Result<File, StoreError> {
+    let file = File::options()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(StoreError::writing(path))?;
+    match file.lock_shared() {
+        Ok(()) => Ok(file),
+        Err(e) if without_locks(&e) => Ok(file),
+        Err(e) => Err(StoreError::writing(path)(e)),
+    }
+}
+
+/// Whether a living process marked this file as used. In doubt it did.
+pub(crate) fn in_use(path: &Path) -> bool {
+    match File::open(path) {
+        Ok(file) => file.try_lock().is_err(),
+        Err(e) => e.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    fn holder(run: &str) -> Holder {
+        Holder::this_process(run)
+    }
+
+    #[test]
+    fn a_held_lock_is_refused_and_a_dropped_one_is_free() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("locks/key");
+        let held = KeyLock::try_take(&path, &holder("a")).unwrap().expect("free");
+        assert!(KeyLock::try_take(&path, &holder("b")).unwrap().is_none());
+        assert_eq!(KeyLock::holder(&path).unwrap().run, "a");
+        drop(held);
+        assert!(!path.exists(), "nothing is left behind");
+        assert!(KeyLock::try_take(&path, &holder("b")).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_file_left_by_a_dead_process_is_free() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        fs::write(
+            &path,
+            r#"{"pid":1,"host":"h","since":"s","run":"long and old, longer than the new one"}"#,
+        )
+        .unwrap();
+        let held = KeyLock::try_take(&path, &holder("b")).unwrap();
+        assert!(held.is_some());
+        assert_eq!(KeyLock::holder(&path).unwrap().run, "b");
+    }
+
+    #[test]
+    fn a_waiter_is_told_who_holds_the_lock_and_gets_it_next() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let mut held = KeyLock::try_take(&path, &holder("first")).unwrap();
+        let mut told = vec![];
+        let got = KeyLock::take(
+            &path,
+            &holder("second"),
+            |who| {
+                told.extend(who.map(|who| who.run.clone()));
+                held = None;
+            },
+            || false,
+        );
+        assert!(got.unwrap().is_some());
+        assert_eq!(told, ["first"]);
+    }
+
+    #[test]
+    fn a_waiter_that_is_told_to_stop_goes_without() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let _held = KeyLock::try_take(&path, &holder("first")).unwrap();
+        let stop = AtomicBool::new(false);
+        let got = KeyLock::take(
+            &path,
+            &holder("b"),
+            |_| stop.store(true, Ordering::SeqCst),
+            || stop.load(Ordering::SeqCst),
+        );
+        assert!(got.unwrap().is_none());
+    }
+
+    #[test]
+    fn a_lock_on_a_removed_file_does_not_count() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        let held = KeyLock::try_take(&path, &holder("a")).unwrap().unwrap();
+        fs::remove_file(&path).unwrap();
+        let other = KeyLock::try_take(&path, &holder("b")).unwrap().expect("another file");
+        drop(held);
+        assert!(path.exists(), "the new holder's file is not removed by the old one");
+        drop(other);
+    }
+
+    #[test]
+    fn a_folder_is_in_use_while_its_mark_is_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("used");
+        assert!(!in_use(&path));
+        let mark = mark_used(&path).unwrap();
+        let second = mark_used(&path).unwrap();
+        assert!(in_use(&path));
+        drop(mark);
+        assert!(in_use(&path));
+        drop(second);
+        assert!(!in_use(&path));
+    }
+}

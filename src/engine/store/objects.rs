@@ -1,0 +1,226 @@
+//! Objects: files named by the SHA-256 of their bytes.
+
+use super::disk::{self, Stamp};
+use super::{Store, StoreError};
+use crate::digest::Digest;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+impl Store {
+    /// Where an object lies, or would.
+    pub fn object_path(&self, digest: &Digest) -> PathBuf {
+        self.root.join("objects").join(digest.sharded())
+    }
+
+    /// The size of an object that is there.
+    pub fn object_size(&self, digest: &Digest) -> Option<u64> {
+        fs::symlink_metadata(self.object_path(digest))
+            .ok()
+            .filter(fs::Metadata::is_file)
+            .map(|meta| meta.len())
+    }
+
+    /// Path of an object whose bytes match its name.  They are hashed on the first call in a process and again only if
+    /// the file was touched since.
+    pub fn verified_path(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
+        let path = self.object_path(digest);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Absent { digest: *digest, path });
+            }
+            Err(e) => return Err(StoreError::reading(&path)(e)),
+        };
+        let meta = file.metadata().map_err(StoreError::reading(&path))?;
+        let stamp = Stamp::of(&meta);
+        if self.verified().get(digest) == Some(&stamp) {
+            return Ok(path);
+        }
+        let before = SystemTime::now();
+        let (found, size) = Digest::of_reader(&file).map_err(StoreError::reading(&path))?;
+        if found != *digest {
+            let what = format!("its {size} bytes have the digest {}", found.short());
+            return Err(StoreError::Damaged { path, what });
+        }
+        if stamp.still(before) {
+            self.verified().insert(*digest, stamp);
+        }
+        Ok(path)
+    }
+
+    /// The verified bytes of an object.
+    pub fn read_object(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
+        let path = self.object_path(digest);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Err(StoreError::Absent { digest: *digest, path });
+            }
+            Err(e) => return Err(StoreError::reading(&path)(e)),
+        };
+        let found = Digest::of(&bytes);
+        if found == *digest {
+            return Ok(bytes);
+        }
+        let what = format!("its {} bytes have the digest {}", bytes.len(), found.short());
+        Err(StoreError::Damaged { path, what })
+    }
+
+    /// Puts a damaged object out of the way, so that what needs it is a miss and is made again.
+    pub fn set_aside(&self, digest: &Digest) -> Result<(), StoreError> {
+        let path = self.object_path(digest);
+        let name = path
+            .file_name()
+            .expect("objects have names")
+            .to_string_lossy()
+            .into_owned();
+        let aside = path.with_file_name(format!("{}damaged-{name}", disk::TEMPORARY));
+        tracing::warn!(
+            "{} does not hold what its name says; set aside as {}",
+            path.display(),
+            aside.display()
+        );
+        self.verified().remove(digest);
+        match fs::rename(&path, &aside) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.map_err(StoreError::writing(&path)),
+        }
+    }
+
+    /// Moves a finished file into the store.  The folder it ends in must be synced before a manifest names it.
+    pub(super) fn adopt(&self, file: &Path, digest: &Digest) -> Result<PathBuf, StoreError> {
+        let object = self.object_path(digest);
+        let folder = object.parent().expect("objects lie in a folder");
+        if !folder.is_dir() {
+            disk::create_dir(folder)?;
+            disk::sync_dir(&self.root.join("objects"))?;
+        }
+        // A second name would be a writable way into the store.
+        let shared = fs::symlink_metadata(file).map_err(StoreError::reading(file))?.nlink() > 1;
+        if shared || !seal_and_rename(file, &object)? {
+            copy_into(file, folder, &object, digest)?;
+        }
+        super::failpoint::reached("object-renamed");
+        Ok(folder.to_owned())
+    }
+
+    fn verified(&self) -> std::sync::MutexGuard<'_, std::collections::BTreeMap<Digest, Stamp>> {
+        self.verified.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Says `false` if the file lies on another file system.
+fn seal_and_rename(file: &Path, object: &Path) -> Result<bool, StoreError> {
+    let open = File::open(file).map_err(StoreError::reading(file))?;
+    open.set_permissions(fs::Permissions::from_mode(0o444))
+        .map_err(StoreError::writing(file))?;
+    open.sync_all().map_err(StoreError::writing(file))?;
+    super::failpoint::reached("object-synced");
+    // Over an object of that name, too: its bytes should be the same, and if they are not they are mended.
+    match fs::rename(file, object) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::CrossesDevices => Ok(false),
+        Err(e) => Err(StoreError::writing(object)(e)),
+    }
+}
+
+fn copy_into(file: &Path, folder: &Path, object: &Path, digest: &Digest) -> Result<(), StoreError> {
+    let mut temporary = tempfile::Builder::new()
+        .prefix(disk::TEMPORARY)
+        .permissions(fs::Permissions::from_mode(0o444))
+        .tempfile_in(folder)
+        .map_err(StoreError::writing(folder))?;
+    let source = File::open(file).map_err(StoreError::reading(file))?;
+    let mut hashing = crate::digest::HashingWriter::new(temporary.as_file_mut());
+    io::copy(&mut &source, &mut hashing).map_err(StoreError::writing(object))?;
+    if hashing.finish().0 != *digest {
+        let what = "changed while it was published".into();
+        return Err(StoreError::BadOutput {
+            output: digest.short(),
+            path: file.to_owned(),
+            what,
+        });
+    }
+    temporary.as_file().sync_all().map_err(StoreError::writing(object))?;
+    temporary
+        .persist(object)
+        .map_err(|e| StoreError::writing(object)(e.error))?;
+    fs::remove_file(file).map_err(StoreError::writing(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{damage, put, scratch};
+    use super::*;
+
+    #[test]
+    fn an_object_is_read_only_and_found_by_its_digest() {
+        let (_dir, store) = scratch();
+        let digest = put(&store, b"bytes");
+        let path = store.verified_path(&digest).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o444);
+        assert_eq!(store.read_object(&digest).unwrap(), b"bytes");
+        assert_eq!(store.object_size(&digest), Some(5));
+    }
+
+    #[test]
+    fn an_object_that_is_not_there_is_absent() {
+        let (_dir, store) = scratch();
+        let digest = Digest::of(b"none");
+        assert!(matches!(store.verified_path(&digest), Err(StoreError::Absent { .. })));
+        assert!(matches!(store.read_object(&digest), Err(StoreError::Absent { .. })));
+        assert_eq!(store.object_size(&digest), None);
+    }
+
+    #[test]
+    fn changed_bytes_of_the_same_length_are_damage_even_after_a_good_read() {
+        let (_dir, store) = scratch();
+        let digest = put(&store, b"bytes");
+        store.verified_path(&digest).unwrap();
+        damage(&store, &digest, b"bytez");
+        for error in [
+            store.verified_path(&digest).unwrap_err(),
+            store.read_object(&digest).unwrap_err(),
+        ] {
+            assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+            assert_eq!(error.exit_code(), 5);
+        }
+    }
+
+    #[test]
+    fn a_damaged_object_set_aside_is_absent_and_can_come_back() {
+        let (_dir, store) = scratch();
+        let digest = put(&store, b"bytes");
+        damage(&store, &digest, b"bytez");
+        store.set_aside(&digest).unwrap();
+        assert_eq!(store.object_size(&digest), None);
+        store.set_aside(&digest).unwrap();
+        put(&store, b"bytes");
+        store.verified_path(&digest).unwrap();
+    }
+
+    #[test]
+    fn a_file_with_a_second_name_is_copied_so_no_writable_way_in_stays() {
+        let (dir, store) = scratch();
+        let (file, second) = (dir.path().join("file"), dir.path().join("second"));
+        fs::write(&file, b"bytes").unwrap();
+        fs::hard_link(&file, &second).unwrap();
+        let digest = Digest::of(b"bytes");
+        store.adopt(&file, &digest).unwrap();
+        fs::write(&second, b"other").unwrap();
+        assert_eq!(store.read_object(&digest).unwrap(), b"bytes");
+        assert!(!file.exists());
+    }
+
+    #[test]
+    fn adopting_mends_a_damaged_object_of_the_same_name() {
+        let (_dir, store) = scratch();
+        let digest = put(&store, b"bytes");
+        damage(&store, &digest, b"short");
+        put(&store, b"bytes");
+        assert_eq!(store.read_object(&digest).unwrap(), b"bytes");
+    }
+}

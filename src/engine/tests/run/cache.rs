@@ -1,0 +1,240 @@
+//! What runs, and what need not.
+
+use super::lab::{Lab, Log, behaves, empty, says};
+use moelab_engine::run::{Question, Status, plan_status};
+use moelab_engine::store::{Holder, Presence};
+use serde_json::json;
+use std::fs;
+
+#[test]
+fn a_chain_runs_once_and_is_cached_after() {
+    let mut lab = Lab::new();
+    let a = lab.stage("a", says("a"), &[]);
+    let b = lab.stage("b", says("b"), &[a]);
+    lab.stage("c", says("c"), &[a, b]);
+    let mut log = Log::default();
+    let first = lab.watched(&mut log);
+    assert_eq!(
+        (first.executed, first.cached, first.exit_code()),
+        (3, 0, 0),
+        "{first:?}"
+    );
+    assert_eq!(lab.made("c"), "c(a)(b(a))");
+    assert!(
+        log.events
+            .iter()
+            .any(|e| e.contains(r#""unit":"step","values":{"loss":0.5}"#)),
+        "{:?}",
+        log.events
+    );
+    // A worker that is not there is not missed.
+    lab.options.worker.program = "/nowhere".into();
+    let second = lab.run();
+    assert_eq!(
+        (second.executed, second.cached, second.exit_code()),
+        (0, 3, 0),
+        "{second:?}"
+    );
+}
+
+#[test]
+fn equal_actions_run_once() {
+    let mut lab = Lab::new();
+    let a = lab.stage("a", says("same"), &[]);
+    let b = lab.stage("b", says("same"), &[]);
+    lab.stage("c", says("c"), &[a]);
+    lab.stage("d", says("c"), &[b]);
+    let report = lab.run();
+    assert_eq!((report.executed, report.cached), (2, 0));
+}
+
+#[test]
+fn a_changed_setting_runs_what_depends_on_it_and_equal_bytes_stop_the_wave() {
+    let mut lab = Lab::new();
+    let plan = |lab: &mut Lab, n: i64, other: &str| {
+        lab.plan = empty();
+        let a = lab.stage("a", json!({"text": "a", "n": n}), &[]);
+        lab.stage("b", says("b"), &[a]);
+        lab.stage("other", says(other), &[]);
+    };
+    plan(&mut lab, 1, "x");
+    assert_eq!(lab.run().executed, 3);
+    plan(&mut lab, 2, "x");
+    let report = lab.run();
+    assert_eq!(
+        (report.executed, report.cached),
+        (1, 2),
+        "a gives the same data, so b stays"
+    );
+    plan(&mut lab, 2, "y");
+    let report = lab.run();
+    assert_eq!((report.executed, report.cached), (1, 2));
+}
+
+#[test]
+fn a_value_feeds_a_setting_and_equals_the_literal() {
+    let mut lab = Lab::new();
+    let a = lab.stage("a", json!({"text": "a", "n": 12}), &[]);
+    let b = lab.stage("b", says("b"), &[]);
+    lab.feed(a, b);
+    lab.stage("literal", json!({"text": "b", "n": 12}), &[]);
+    let report = lab.run();
+    assert_eq!(report.executed, 2, "{report:?}");
+}
+
+#[test]
+fn only_the_stages_asked_for_run_with_what_they_need() {
+    let mut lab = Lab::new();
+    let a = lab.stage("a", says("a"), &[]);
+    let b = lab.stage("b", says("b"), &[a]);
+    lab.stage("c", says("c"), &[b]);
+    lab.options.only = vec!["b".into()];
+    let report = lab.run();
+    assert_eq!((report.executed, report.not_started, report.exit_code()), (2, 0, 0));
+}
+
+#[test]
+fn a_forced_stage_runs_again_and_its_first_result_stands() {
+    let mut lab = Lab::new();
+    let a = lab.stage("a", behaves("a", "noise"), &[]);
+    lab.stage("b", says("b"), &[a]);
+    lab.run();
+    let before = lab.made("b");
+    lab.options.force = vec!["a".into()];
+    let report = lab.run();
+    assert_eq!((report.executed, report.cached), (1, 1), "{report:?}");
+    assert_eq!(lab.made("b"), before);
+    let divergent: usize = lab
+        .store
+        .manifests()
+        .values()
+        .map(|manifest| manifest.divergent.len())
+        .sum();
+    assert_eq!(divergent, 1);
+}
+
+#[test]
+fn lost_bytes_are_made_again_when_somebody_reads_them_and_only_then() {
+    let mut lab = Lab::new();
+    let a = lab.stage("a", says("a"), &[]);
+    lab.stage("b", says("b"), &[a]);
+    lab.run();
+    let manifest = lab
+        .store
+        .newest("echo")
+        .into_iter()
+        .find(|m| m.action.inputs.is_empty())
+        .unwrap();
+    let mut evicted = manifest.clone();
+    evicted.outputs.get_mut("data").unwrap().state = Presence::Evicted;
+    let lock = lab
+        .store
+        .try_lock(&manifest.key(), &Holder::this_process("gc"))
+        .unwrap()
+        .unwrap();
+    lab.store.rewrite_manifest(&lock, &evicted).unwrap();
+    drop(lock);
+    fs::remove_file(lab.store.object_path(&manifest.outputs["data"].digest)).unwrap();
+
+    let report = lab.run();
+    assert_eq!((report.executed, report.cached), (0, 2), "nobody reads it");
+    lab.stage("c", says("c"), &[a]);
+    let report = lab.run();
+    assert_eq!((report.executed, report.cached), (2, 1), "{report:?}");
+    assert!(lab.store.lookup(&manifest.key()).unwrap().complete());
+}
+
+#[test]
+fn a_damaged_input_is_made_again() {
+    let mut lab = Lab::new();
+    let a = lab.stage("a", says("a"), &[]);
+    lab.run();
+    let path = lab.store.object_path(&moelab_engine::digest::Digest::of(b"a"));
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "b").unwrap();
+    lab.stage("b", says("reads "), &[a]);
+    let mut log = Log::default();
+    let report = lab.watched(&mut log);
+    assert_eq!((report.executed, report.failed), (2, 0), "{report:?}");
+    assert_eq!(lab.made("reads"), "reads (a)");
+    assert!(log.notes.iter().any(|note| note.contains("damaged")), "{:?}", log.notes);
+}
+
+#[test]
+fn evicted_bytes_that_come_back_otherwise_fail_their_reader_with_advice() {
+    let mut lab = Lab::new();
+    let a = lab.stage("a", behaves("a", "noise"), &[]);
+    lab.run();
+    let mut manifest = lab.store.newest("echo").remove(0);
+    let data = manifest.outputs.get_mut("data").unwrap();
+    data.state = Presence::Evicted;
+    fs::remove_file(lab.store.object_path(&data.digest)).unwrap();
+    let lock = lab
+        .store
+        .try_lock(&manifest.key(), &Holder::this_process("gc"))
+        .unwrap()
+        .unwrap();
+    lab.store.rewrite_manifest(&lock, &manifest).unwrap();
+    drop(lock);
+    lab.stage("b", says("b"), &[a]);
+    let report = lab.run();
+    assert_eq!((report.executed, report.failed), (1, 1), "{report:?}");
+    assert!(report.failures[0].message.contains("other bytes"), "{report:?}");
+}
+
+#[test]
+fn the_status_of_a_plan_is_what_a_run_would_do() {
+    let mut lab = Lab::new();
+    let a = lab.stage("a", says("a"), &[]);
+    lab.stage("b", says("b"), &[a]);
+    let registry = super::lab::registry();
+    let ask = |lab: &Lab, force: &[String]| -> Vec<(Status, String)> {
+        let question = Question { only: &[], force };
+        let all = plan_status(&lab.plan, &registry, Some(&lab.store), &lab.options.data, question);
+        all.into_iter().map(|node| (node.status, node.why)).collect()
+    };
+    assert_eq!(
+        ask(&lab, &[]),
+        [
+            (Status::WillRun, "never run".into()),
+            (Status::Waiting, "waits for a".into())
+        ]
+    );
+    lab.run();
+    assert_eq!(
+        ask(&lab, &[]),
+        [(Status::Cached, String::new()), (Status::Cached, String::new())]
+    );
+    assert_eq!(ask(&lab, &["b".into()])[1], (Status::WillRun, "forced".into()));
+    lab.plan.graph[a].settings.insert("n".into(), json!(5));
+    assert_eq!(ask(&lab, &[])[0], (Status::WillRun, "n 1 → 5".into()));
+}
+
+#[test]
+fn a_run_leaves_its_spec_events_and_report() {
+    let mut lab = Lab::new();
+    lab.stage("a", says("a"), &[]);
+    lab.options.spec_text = "experiment: x\n".into();
+    let report = lab.run();
+    let dir = lab.store.run_dir(&report.run);
+    assert_eq!(fs::read_to_string(dir.join("spec.yaml")).unwrap(), "experiment: x\n");
+    let events = fs::read_to_string(dir.join("events.jsonl")).unwrap();
+    assert!(
+        events.contains("job_started") && events.contains("job_ended"),
+        "{events}"
+    );
+    assert!(dir.join("report.json").exists());
+}
+
+#[test]
+fn a_large_cached_plan_starts_no_worker() {
+    let mut lab = Lab::new();
+    for i in 0..20 {
+        let a = lab.stage("a", says(&format!("a{i}")), &[]);
+        lab.stage("b", says(&format!("b{i}")), &[a]);
+    }
+    assert_eq!(lab.run().executed, 40);
+    lab.options.worker.program = "/nowhere".into();
+    let report = lab.run();
+    assert_eq!((report.executed, report.cached), (0, 40));
+}

@@ -1,0 +1,65 @@
+//! Permits, leases, warm workers.
+
+use super::lab::{Lab, Log, behaves, says};
+
+#[test]
+fn the_longest_path_starts_first() {
+    let mut lab = Lab::new();
+    lab.stage("short", says("short"), &[]);
+    let long = lab.stage("long", says("long"), &[]);
+    let more = lab.stage("more", says("more"), &[long]);
+    lab.stage("end", says("end"), &[more]);
+    let mut log = Log::default();
+    lab.watched(&mut log);
+    assert_eq!(log.started[0], "long");
+}
+
+#[test]
+fn no_more_jobs_run_than_there_are_slots() {
+    let mut lab = Lab::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        lab.stage(name, says(name), &[]);
+    }
+    lab.options.jobs = 2;
+    let mut log = Log::default();
+    assert_eq!(lab.watched(&mut log).executed, 5);
+    assert_eq!(log.most, 2);
+}
+
+#[test]
+fn two_jobs_run_at_the_same_time() {
+    let mut lab = Lab::new();
+    for name in ["left", "right"] {
+        lab.stage(name, behaves(name, "meet"), &[]);
+    }
+    lab.options.jobs = 2;
+    assert_eq!(lab.run().executed, 2);
+}
+
+#[test]
+fn an_accelerator_serves_one_job_at_a_time_and_the_others_use_the_cpu() {
+    let mut lab = Lab::new();
+    for name in ["a", "b", "c"] {
+        lab.stage_of("fast", name, says(name), &[]);
+        lab.stage_of("echo", &format!("{name}-slow"), says(&format!("{name}-slow")), &[]);
+    }
+    lab.options.jobs = 4;
+    lab.options.device = "cuda:0".into();
+    let mut log = Log::default();
+    assert_eq!(lab.watched(&mut log).executed, 6);
+    assert_eq!(log.most_by_device["cuda:0"], 1);
+    assert_eq!(log.devices.iter().filter(|device| *device == "cpu").count(), 3);
+}
+
+#[test]
+fn two_accelerators_serve_two_jobs() {
+    let mut lab = Lab::new();
+    for name in ["left", "right"] {
+        lab.stage_of("fast", name, behaves(name, "meet"), &[]);
+    }
+    lab.options.jobs = 2;
+    lab.options.device = "cuda:0,cuda:1".into();
+    let mut log = Log::default();
+    assert_eq!(lab.watched(&mut log).executed, 2);
+    assert_eq!(log.devices, ["cuda:0", "cuda:1"]);
+}

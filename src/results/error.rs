@@ -1,0 +1,46 @@
+//! What can go wrong on the way from the store to a table.
+
+use moelab_engine::store::StoreError;
+use polars::prelude::PolarsError;
+use std::path::PathBuf;
+
+/// Why there is no table. A value that is missing or failed is no error: it is counted and shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ResultsError {
+    #[error("there is nothing to tabulate: no experiment was given")]
+    Nothing,
+    #[error("the experiment `{name}` was given twice; name each once")]
+    Twice { name: String },
+    #[error(
+        "the experiment `{experiment}` declares no metrics, so its table has no columns\n  = name some under `metrics`, like acc: evaluation.acc"
+    )]
+    NoMetrics { experiment: String },
+    #[error("the table of `{experiment}` wants rows by `{axis}`, which is no axis of it (it has {known})")]
+    UnknownAxis {
+        experiment: String,
+        axis: String,
+        known: String,
+    },
+    #[error("the metric `{metric}` reads `{wanted}` of stage `{stage}`, which no finished run holds\n  = {hint}")]
+    NoSuchValue {
+        metric: String,
+        stage: String,
+        wanted: String,
+        hint: String,
+    },
+    #[error("{} cannot be read as Parquet: {source}\n  = `moelab verify` checks the store", path.display())]
+    Unreadable { path: PathBuf, source: Box<PolarsError> },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the table cannot be written: {0}")]
+    Write(#[from] std::io::Error),
+    /// Frames are built by this crate, so this is a bug of ours.
+    #[error("internal error while computing the table (please report it): {0}")]
+    Frame(Box<PolarsError>),
+}
+
+impl From<PolarsError> for ResultsError {
+    fn from(error: PolarsError) -> Self {
+        Self::Frame(Box::new(error))
+    }
+}

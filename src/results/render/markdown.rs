@@ -1,0 +1,68 @@
+//! Markdown: a pipe table; published rows below a row that says so.
+
+use crate::grid::Grid;
+
+pub(crate) fn render(grid: &Grid) -> String {
+    let titles: Vec<String> = grid.heads.iter().map(|head| escape(&head.title)).collect();
+    let mut text = line(&titles);
+    let rules: Vec<String> = grid
+        .heads
+        .iter()
+        .map(|head| if head.right() { "---:" } else { "---" }.to_owned())
+        .collect();
+    text += &line(&rules);
+    let row = |row: &Vec<String>| line(&row.iter().map(|cell| escape(cell)).collect::<Vec<_>>());
+    text.extend(grid.ours.iter().map(row));
+    if !grid.published.is_empty() {
+        let mut rule = vec![String::new(); grid.heads.len()];
+        rule[0] = "*published*".to_owned();
+        text += &line(&rule);
+        text.extend(grid.published.iter().map(row));
+    }
+    if !grid.notes.is_empty() {
+        text.push('\n');
+        // Notes hold code in backticks already; only what would start other markup is in the way.
+        text.extend(
+            grid.notes
+                .iter()
+                .map(|note| format!("- {}\n", flat(note).replace('<', "\\<"))),
+        );
+    }
+    text
+}
+
+fn line(cells: &[String]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// On one line: a newline would end the table.
+fn flat(text: &str) -> String {
+    text.split(['\n', '\r'])
+        .map(str::trim)
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in flat(text).chars() {
+        if matches!(c, '|' | '\\' | '*' | '_' | '`' | '<' | '[' | ']' | '~' | '$') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_break_a_table_is_escaped() {
+        assert_eq!(escape("a|b_c*d\\e"), r"a\|b\_c\*d\\e");
+        assert_eq!(escape("two\nlines"), "two lines");
+        assert_eq!(escape("0.953 ± 0.012 (2/3)"), "0.953 ± 0.012 (2/3)");
+    }
+}

@@ -1,0 +1,380 @@
+//! k-means: Lloyd's iteration with Hamerly's bounds (Hamerly 2010), started by k-means++ (Arthur & Vassilvitskii 2007).
+
+mod seed;
+
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use super::{ClusterError, Partition, check, squared};
+use crate::matrix::Matrix;
+use crate::random::Draws;
+
+/// Rows per unit of parallel work. Sums are added in the order of these units, so results do not depend on the threads.
+const UNIT: usize = 1024;
+
+/// The settings of k-means.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KMeansConfig {
+    pub clusters: usize,
+    /// Restarts; the one with the smallest inertia is kept, the first of several.
+    pub n_init: usize,
+    pub max_iter: usize,
+    /// Stops when the centres together move less than this share of the mean variance of the columns.
+    pub tol: f64,
+}
+
+impl Default for KMeansConfig {
+    fn default() -> Self {
+        Self {
+            clusters: 10,
+            n_init: 10,
+            max_iter: 300,
+            tol: 1e-4,
+        }
+    }
+}
+
+/// What k-means found.
+#[derive(Clone, Debug)]
+pub struct KMeans {
+    /// Labels, and memberships that are 1 in the row's cluster and 0 elsewhere.
+    pub partition: Partition,
+    /// K × D.
+    pub centres: Vec<Vec<f64>>,
+    /// Sum of squared distances to the own centre.
+    pub inertia: f64,
+    /// Iterations of the restart that was kept.
+    pub iterations: usize,
+}
+
+/// Clusters the rows of `points` (N × D) around K centres. Restart r draws from ("kmeans", r, 0).
+///
+/// # Errors
+/// If there are no rows or columns, a value is NaN or infinite, there are more clusters than rows, or a setting is 0.
+pub fn kmeans(points: &Matrix, config: &KMeansConfig, draws: &Draws) -> Result<KMeans, ClusterError> {
+    check(points)?;
+    for (name, value) in [
+        ("clusters", config.clusters),
+        ("n_init", config.n_init),
+        ("max_iter", config.max_iter),
+    ] {
+        if value == 0 {
+            return Err(ClusterError::setting(name, value, "it is at least 1"));
+        }
+    }
+    if config.clusters > points.rows() {
+        return Err(ClusterError::MoreClustersThanRows {
+            clusters: config.clusters,
+            rows: points.rows(),
+        });
+    }
+    let data = Data::new(points);
+    let mut best: Option<Fit> = None;
+    for restart in 0..config.n_init {
+        let fit = data.fit(config, &mut draws.at("kmeans", restart as u64, 0));
+        if best.as_ref().is_none_or(|best| fit.inertia < best.inertia) {
+            best = Some(fit);
+        }
+    }
+    let Fit {
+        labels,
+        centres,
+        inertia,
+        iterations,
+    } = best.expect("n_init is at least 1");
+    let memberships = one_hot(&labels, config.clusters);
+    Ok(KMeans {
+        partition: Partition { labels, memberships },
+        centres,
+        inertia,
+        iterations,
+    })
+}
+
+/// N × K, 1 in the column of the label; a row of noise is all 0.
+pub fn one_hot(labels: &[i32], clusters: usize) -> Matrix {
+    let mut data = vec![0.0; labels.len() * clusters];
+    for (row, &label) in labels.iter().enumerate() {
+        if label >= 0 {
+            data[row * clusters + label as usize] = 1.0;
+        }
+    }
+    Matrix::new(labels.len(), clusters, data)
+}
+
+struct Fit {
+    labels: Vec<i32>,
+    centres: Vec<Vec<f64>>,
+    inertia: f64,
+    iterations: usize,
+}
+
+/// A row's cluster with an upper bound on its distance to the centre, and a lower bound on that to any other centre.
+#[derive(Clone, Copy)]
+struct Held {
+    cluster: usize,
+    upper: f64,
+    lower: f64,
+}
+
+/// The rows in f64.
+struct Data {
+    values: Vec<f64>,
+    cols: usize,
+}
+
+impl Data {
+    fn new(points: &Matrix) -> Self {
+        Self {
+            values: points.data().iter().map(|&v| f64::from(v)).collect(),
+            cols: points.cols(),
+        }
+    }
+
+    fn rows(&self) -> usize {
+        self.values.len() / self.cols
+    }
+
+    fn row(&self, index: usize) -> &[f64] {
+        &self.values[index * self.cols..(index + 1) * self.cols]
+    }
+
+    fn fit(&self, config: &KMeansConfig, rng: &mut ChaCha8Rng) -> Fit {
+        let mut centres = self.seed(config.clusters, rng);
+        let still = config.tol * self.mean_variance();
+        let mut held: Vec<Held> = vec![
+            Held {
+                cluster: 0,
+                upper: f64::INFINITY,
+                lower: 0.0
+            };
+            self.rows()
+        ];
+        let mut iterations = 0;
+        while iterations < config.max_iter {
+            iterations += 1;
+            let changed = self.assign(&centres, &mut held);
+            let moved = self.move_centres(&mut centres, &mut held);
+            let shift: f64 = moved.iter().map(|m| m * m).sum();
+            if !changed || shift <= still {
+                break;
+            }
+            let farthest = moved.iter().copied().fold(0.0, f64::max);
+            for held in &mut held {
+                held.upper += moved[held.cluster];
+                held.lower -= farthest;
+            }
+        }
+        // The centres moved after the last assignment; labels and inertia are those of the centres we give back.
+        held.iter_mut().for_each(|held| {
+            *held = Held {
+                upper: f64::INFINITY,
+                lower: 0.0,
+                ..*held
+            }
+        });
+        self.assign(&centres, &mut held);
+        let squares: Vec<f64> = held
+            .par_iter()
+            .enumerate()
+            .map(|(i, held)| squared(self.row(i), &centres[held.cluster]))
+            .collect();
+        let labels = held.iter().map(|held| held.cluster as i32).collect();
+        Fit {
+            labels,
+            centres,
+            inertia: squares.iter().sum(),
+            iterations,
+        }
+    }
+
+    /// Moves every row to its nearest centre; says whether any moved. Rows whose bounds show that nothing changed are passed.
+    fn assign(&self, centres: &[Vec<f64>], held: &mut [Held]) -> bool {
+        let half_gap: Vec<f64> = (0..centres.len())
+            .map(|a| {
+                let others = (0..centres.len()).filter(|&b| b != a);
+                others
+                    .map(|b| squared(&centres[a], &centres[b]))
+                    .fold(f64::INFINITY, f64::min)
+                    .sqrt()
+                    / 2.0
+            })
+            .collect();
+        let visit = |(row, held): (usize, &mut Held)| {
+            let safe = half_gap[held.cluster].max(held.lower);
+            if held.upper < safe {
+                return false;
+            }
+            let point = self.row(row);
+            held.upper = squared(point, &centres[held.cluster]).sqrt();
+            if held.upper < safe {
+                return false;
+            }
+            let before = held.cluster;
+            let (mut first, mut second, mut cluster) = (f64::INFINITY, f64::INFINITY, 0);
+            for (index, centre) in centres.iter().enumerate() {
+                let square = squared(point, centre);
+                if square < first {
+                    (second, first, cluster) = (first, square, index);
+                } else if square < second {
+                    second = square;
+                }
+            }
+            *held = Held {
+                cluster,
+                upper: first.sqrt(),
+                lower: second.sqrt(),
+            };
+            cluster != before
+        };
+        // `any` would stop early and leave rows unvisited.
+        held.par_iter_mut()
+            .enumerate()
+            .with_min_len(UNIT)
+            .map(visit)
+            .reduce(|| false, |a, b| a || b)
+    }
+
+    /// Moves each centre to the mean of its rows, and an empty one onto the row farthest from its centre; gives how far each moved.
+    fn move_centres(&self, centres: &mut [Vec<f64>], held: &mut [Held]) -> Vec<f64> {
+        let sums: Vec<(Vec<f64>, Vec<usize>)> = held
+            .par_chunks(UNIT)
+            .enumerate()
+            .map(|(unit, held)| {
+                let (mut sums, mut counts) = (vec![0.0; centres.len() * self.cols], vec![0; centres.len()]);
+                for (offset, held) in held.iter().enumerate() {
+                    counts[held.cluster] += 1;
+                    let sum = &mut sums[held.cluster * self.cols..(held.cluster + 1) * self.cols];
+                    sum.iter_mut()
+                        .zip(self.row(unit * UNIT + offset))
+                        .for_each(|(s, v)| *s += v);
+                }
+                (sums, counts)
+            })
+            .collect();
+        let (mut total, mut counts) = (vec![0.0; centres.len() * self.cols], vec![0_usize; centres.len()]);
+        for (sum, count) in sums {
+            total.iter_mut().zip(sum).for_each(|(t, s)| *t += s);
+            counts.iter_mut().zip(count).for_each(|(t, c)| *t += c);
+        }
+        let mut taken = Vec::new();
+        let mut moved = Vec::with_capacity(centres.len());
+        for (cluster, centre) in centres.iter_mut().enumerate() {
+            let next: Vec<f64> = if counts[cluster] > 0 {
+                let sum = &total[cluster * self.cols..(cluster + 1) * self.cols];
+                sum.iter().map(|s| s / counts[cluster] as f64).collect()
+            } else {
+                let far = self.farthest(held, &taken);
+                taken.push(far);
+                self.row(far).to_vec()
+            };
+            moved.push(squared(centre, &next).sqrt());
+            *centre = next;
+        }
+        moved
+    }
+
+    /// The row with the largest upper bound that is not yet taken.
+    fn farthest(&self, held: &[Held], taken: &[usize]) -> usize {
+        let free = (0..held.len()).rev().filter(|row| !taken.contains(row));
+        free.max_by(|&a, &b| held[a].upper.total_cmp(&held[b].upper))
+            .expect("there are as many rows as clusters")
+    }
+
+    fn mean_variance(&self) -> f64 {
+        let rows = self.rows() as f64;
+        let variance = |col: usize| {
+            let column = || self.values.iter().skip(col).step_by(self.cols);
+            let mean = column().sum::<f64>() / rows;
+            column().map(|v| (v - mean) * (v - mean)).sum::<f64>() / rows
+        };
+        (0..self.cols).map(variance).sum::<f64>() / self.cols as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{blobs, centre_cases, points_of};
+    use super::*;
+    use crate::metrics::ari;
+
+    fn config(clusters: usize) -> KMeansConfig {
+        KMeansConfig {
+            clusters,
+            tol: 0.0,
+            ..KMeansConfig::default()
+        }
+    }
+
+    #[test]
+    fn the_best_inertia_equals_scikit_learn() {
+        for case in centre_cases() {
+            let found = kmeans(&points_of(&case.data), &config(case.clusters), &Draws::new(1)).unwrap();
+            assert!(
+                (found.inertia / case.kmeans_inertia - 1.0).abs() < 1e-9,
+                "{}: {}",
+                case.name,
+                found.inertia
+            );
+            assert_eq!(
+                ari(&found.partition.labels, &case.kmeans_labels).unwrap(),
+                1.0,
+                "{}",
+                case.name
+            );
+        }
+    }
+
+    #[test]
+    fn bounds_skip_no_row_that_should_move() {
+        let points = blobs(3000, 3, 7, 5);
+        let found = kmeans(&points, &config(7), &Draws::new(3)).unwrap();
+        let data = Data::new(&points);
+        for (row, &label) in found.partition.labels.iter().enumerate() {
+            let own = squared(data.row(row), &found.centres[label as usize]);
+            assert!(found.centres.iter().all(|centre| squared(data.row(row), centre) >= own));
+        }
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let points = blobs(4000, 4, 5, 2);
+        let run = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| kmeans(&points, &config(6), &Draws::new(9)).unwrap())
+        };
+        let (one, three) = (run(1), run(3));
+        assert_eq!((one.partition, one.centres), (three.partition, three.centres));
+    }
+
+    #[test]
+    fn equal_points_do_not_panic() {
+        let found = kmeans(&Matrix::new(20, 2, vec![1.0; 40]), &config(3), &Draws::new(0)).unwrap();
+        assert_eq!(found.inertia, 0.0);
+    }
+
+    #[test]
+    fn one_cluster_per_row_has_no_inertia() {
+        let found = kmeans(&blobs(12, 2, 3, 1), &config(12), &Draws::new(0)).unwrap();
+        assert_eq!(found.inertia, 0.0);
+    }
+
+    #[test]
+    fn memberships_are_one_in_the_own_cluster() {
+        assert_eq!(one_hot(&[1, -1, 0], 2).data(), &[0., 1., 0., 0., 1., 0.]);
+    }
+
+    #[test]
+    fn impossible_requests_are_refused() {
+        let points = blobs(5, 2, 1, 1);
+        let error = kmeans(&points, &config(6), &Draws::new(0)).unwrap_err();
+        assert_eq!(error, ClusterError::MoreClustersThanRows { clusters: 6, rows: 5 });
+        assert!(
+            kmeans(&points, &config(0), &Draws::new(0))
+                .unwrap_err()
+                .to_string()
+                .starts_with("clusters is 0")
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! Soft clustering of the clustered rows themselves: to what degree each row belongs to each cluster.
+//!
+//! The degree joins three views, as the hdbscan library defines them for all points of a fit: nearness to a cluster's
+//! exemplars, the density at which the row's branch of the condensed tree meets the cluster's, and how far the row is
+//! inside any cluster at all.
+
+use rayon::prelude::*;
+
+use super::condensed_tree::CondensedTree;
+use super::{MutualReachability, squared};
+use crate::matrix::Matrix;
+
+/// The library's guard against λ = 0 in the score of the tree view.
+const GUARD: f64 = 1e-8;
+
+/// N × K degrees of membership in the `selected` clusters. Rows sum to at most 1; the rest is noise mass.
+///
+/// A row for which the formula gives nothing (it vanishes or is not a number) is wholly in its hard cluster, or in none.
+pub fn soft_memberships(
+    reach: &MutualReachability,
+    tree: &CondensedTree,
+    selected: &[usize],
+    labels: &[i32],
+) -> Matrix {
+    let (points, clusters) = (tree.points(), selected.len());
+    if clusters == 0 {
+        return Matrix::new(points, 0, Vec::new());
+    }
+    let heights = MergeHeights::new(tree, selected);
+    let cols = reach.cols();
+    let coordinates = reach.coordinates();
+    let row = |index: usize| &coordinates[index * cols..(index + 1) * cols];
+    let exemplars: Vec<Vec<f64>> = tree
+        .exemplars(selected)
+        .iter()
+        .map(|rows| rows.iter().flat_map(|&index| row(index as usize)).copied().collect())
+        .collect();
+    let mut data = vec![0.0_f32; points * clusters];
+    data.par_chunks_mut(clusters)
+        .enumerate()
+        .with_min_len(64)
+        .for_each(|(index, out)| {
+            let nearness = nearness(row(index), &exemplars, cols);
+            let height = heights.of(index, tree);
+            let degrees = join(tree, selected, index, &nearness, &height);
+            if degrees.iter().all(|degree| degree.is_finite()) && degrees.iter().any(|&degree| degree > 0.0) {
+                for (out, degree) in out.iter_mut().zip(degrees) {
+                    *out = degree as f32;
+                }
+            } else if labels[index] >= 0 {
+                out[labels[index] as usize] = 1.0;
+            }
+        });
+    Matrix::new(points, clusters, data)
+}
+
+/// 1 / distance to the nearest exemplar of each cluster, normalised. On an exemplar, its clusters share everything.
+fn nearness(point: &[f64], exemplars: &[Vec<f64>], cols: usize) -> Vec<f64> {
+    let nearest = |rows: &Vec<f64>| {
+        rows.chunks_exact(cols)
+            .map(|exemplar| squared(point, exemplar))
+            .fold(f64::INFINITY, f64::min)
+            .sqrt()
+    };
+    let distances: Vec<f64> = exemplars.iter().map(nearest).collect();
+    // Scaled by the smallest, so that neither tiny nor huge distances leave the range of f64.
+    let smallest = distances.iter().copied().fold(f64::INFINITY, f64::min);
+    let parts: Vec<f64> = distances
+        .iter()
+        .map(|&distance| match distance == smallest {
+            true => 1.0,
+            false => smallest / distance,
+        })
+        .collect();
+    let sum: f64 = parts.iter().sum();
+    parts.into_iter().map(|part| part / sum).collect()
+}
+
+/// The degrees from the two views and the chance of being in some cluster.
+fn join(tree: &CondensedTree, selected: &[usize], index: usize, nearness: &[f64], height: &[f64]) -> Vec<f64> {
+    let lambda = tree.point_lambdas()[index];
+    let death = tree.clusters()[tree.point_clusters()[index]].death + GUARD;
+    // Scores lie in (0, 1/e], so their exponentials need no shift; the common factor cancels below.
+    let weights: Vec<f64> = nearness
+        .iter()
+        .zip(height)
+        .map(|(near, height)| near * (-(death / height)).exp().exp())
+        .collect();
+    // A row outside all clusters is often equally high with several; the library takes the first, which depends on the
+    // order of rows, and we the one with the largest degree.
+    let mut highest = 0;
+    for place in 1..height.len() {
+        let tied = height[place] == height[highest] && weights[place] > weights[highest];
+        if height[place] > height[highest] || tied {
+            highest = place;
+        }
+    }
+    let within = height[highest] / tree.clusters()[selected[highest]].death.max(lambda);
+    let sum: f64 = weights.iter().sum();
+    weights.into_iter().map(|weight| weight / sum * within).collect()
+}
+
+/// For each condensed cluster and each selected one, the λ at which their branches part; `None` on one branch.
+struct MergeHeights {
+    clusters: usize,
+    table: Vec<Option<f64>>,
+}
+
+impl MergeHeights {
+    fn new(tree: &CondensedTree, selected: &[usize]) -> Self {
+        let part = |from: usize, to: usize| {
+            let (mut a, mut b) = (from, to);
+            let (mut climbed_a, mut climbed_b, mut last) = (false, false, 0);
+            // Children have higher numbers than parents, so the higher of the two is never an ancestor of the other.
+            while a != b {
+                let (higher, climbed) = if a > b {
+                    (&mut a, &mut climbed_a)
+                } else {
+                    (&mut b, &mut climbed_b)
+                };
+                *climbed = true;
+                last = *higher;
+                *higher = tree.clusters()[*higher]
+                    .parent
+                    .expect("the higher number is not the root");
+            }
+            (climbed_a && climbed_b).then(|| tree.clusters()[last].birth)
+        };
+        let table = (0..tree.clusters().len())
+            .flat_map(|from| selected.iter().map(move |&to| part(from, to)))
+            .collect();
+        Self {
+            clusters: selected.len(),
+            table,
+        }
+    }
+
+    /// The heights of one row with every selected cluster: its own λ where it is on the cluster's branch.
+    fn of(&self, index: usize, tree: &CondensedTree) -> Vec<f64> {
+        let start = tree.point_clusters()[index] * self.clusters;
+        let lambda = tree.point_lambdas()[index];
+        self.table[start..start + self.clusters]
+            .iter()
+            .map(|height| height.unwrap_or(lambda))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::blobs;
+    use super::super::hdbscan::{HdbscanConfig, hdbscan};
+    use super::*;
+
+    fn config(min_cluster_size: usize) -> HdbscanConfig {
+        HdbscanConfig {
+            min_cluster_size,
+            ..HdbscanConfig::default()
+        }
+    }
+
+    #[test]
+    fn rows_sum_to_at_most_one() {
+        let found = hdbscan(&blobs(500, 3, 4, 8), &config(15)).unwrap();
+        assert!(found.partition.clusters() >= 2);
+        for row in 0..500 {
+            let degrees = found.partition.memberships.row(row);
+            assert!(degrees.iter().all(|&d| d >= 0.0) && degrees.iter().sum::<f32>() <= 1.0 + 1e-6);
+        }
+    }
+
+    #[test]
+    fn an_exemplar_is_wholly_in_its_cluster() {
+        let found = hdbscan(&blobs(300, 2, 3, 4), &config(10)).unwrap();
+        for (cluster, rows) in found.exemplars.iter().enumerate() {
+            for &row in rows {
+                let degrees = found.partition.memberships.row(row as usize);
+                assert!(degrees.iter().enumerate().all(|(k, &d)| (k == cluster) == (d > 0.0)));
+            }
+        }
+    }
+
+    #[test]
+    fn no_cluster_gives_no_columns() {
+        let found = hdbscan(&blobs(30, 2, 1, 4), &config(20)).unwrap();
+        assert_eq!(
+            (found.partition.memberships.rows(), found.partition.memberships.cols()),
+            (30, 0)
+        );
+    }
+
+    #[test]
+    fn tiny_and_huge_coordinates_stay_finite() {
+        for scale in [1e-30_f32, 1e30] {
+            let mut points = blobs(200, 2, 3, 6);
+            for row in 0..200 {
+                points.row_mut(row).iter_mut().for_each(|v| *v *= scale);
+            }
+            let found = hdbscan(&points, &config(10)).unwrap();
+            assert_eq!(found.partition.memberships.first_not_finite(), None);
+        }
+    }
+
+    #[test]
+    fn clusters_that_share_an_exemplar_place_share_the_row() {
+        assert_eq!(
+            nearness(&[0.0], &[vec![0.0], vec![0.0, 1.0], vec![2.0]], 1),
+            [0.5, 0.5, 0.0]
+        );
+        assert_eq!(nearness(&[0.0], &[vec![1.0], vec![3.0]], 1), [0.75, 0.25]);
+    }
+}

@@ -1,0 +1,314 @@
+//! Exact k nearest neighbours by blocked brute force.
+//!
+//! A matrix product gives every pair a cheap bracket [lower, upper] around its distance; only the pairs whose lower end
+//! could still be among the k smallest are measured again, in f64 from differences. The answer is therefore the exact
+//! one, and does not depend on the number of threads or on the processor's instruction set.
+
+mod bracket;
+
+use super::ManifoldError;
+use super::error::require_finite;
+use crate::matrix::Matrix;
+pub(super) use bracket::squared_distance;
+use bracket::{Candidates, Space};
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+/// Queries handled by one task, and reference rows multiplied with them at a time (512 KiB of products).
+const QUERIES: usize = 128;
+const REFERENCES: usize = 1024;
+
+/// How two rows are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// √Σ(x-y)², in the units of the data.
+    #[default]
+    Euclidean,
+    /// 1 - cos(x, y), from 0 to 2. A zero row is at 0 from another zero row and at 1 from any other.
+    Cosine,
+}
+
+/// The k nearest neighbours of every query, nearest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Neighbours {
+    /// Neighbours per query.
+    pub k: usize,
+    /// queries × k row numbers in the reference.
+    pub indices: Vec<u32>,
+    /// queries × k distances, ascending in each row.
+    pub distances: Vec<f32>,
+}
+
+impl Neighbours {
+    /// Number of queries.
+    pub fn rows(&self) -> usize {
+        self.indices.len() / self.k
+    }
+
+    /// Neighbours and distances of query `i`.
+    pub fn row(&self, i: usize) -> (&[u32], &[f32]) {
+        let range = i * self.k..(i + 1) * self.k;
+        (&self.indices[range.clone()], &self.distances[range])
+    }
+
+    /// The first `k` neighbours of every query: what a search for fewer would have found.
+    pub fn truncated(&self, k: usize) -> Result<Self, ManifoldError> {
+        if k == 0 || k > self.k {
+            return Err(ManifoldError::TooManyNeighbours { k, rows: self.k });
+        }
+        let indices = self
+            .indices
+            .chunks_exact(self.k)
+            .flat_map(|row| &row[..k])
+            .copied()
+            .collect();
+        let distances = self
+            .distances
+            .chunks_exact(self.k)
+            .flat_map(|row| &row[..k])
+            .copied()
+            .collect();
+        Ok(Self { k, indices, distances })
+    }
+}
+
+/// The k nearest rows of every row of `data`, itself first with distance 0 (also among duplicates), then by distance
+/// and, at equal distance, by row number.
+pub fn exact(data: &Matrix, k: usize, metric: Metric) -> Result<Neighbours, ManifoldError> {
+    search(data, data, k, metric, true)
+}
+
+/// The k nearest rows of `reference` for every row of `queries`; at equal distance the lower row number comes first.
+pub fn exact_between(
+    reference: &Matrix,
+    queries: &Matrix,
+    k: usize,
+    metric: Metric,
+) -> Result<Neighbours, ManifoldError> {
+    search(reference, queries, k, metric, false)
+}
+
+fn search(
+    reference: &Matrix,
+    queries: &Matrix,
+    k: usize,
+    metric: Metric,
+    itself: bool,
+) -> Result<Neighbours, ManifoldError> {
+    require_finite(reference)?;
+    require_finite(queries)?;
+    if k == 0 {
+        let rule = "a search needs at least one neighbour";
+        return Err(ManifoldError::Setting {
+            name: "k",
+            value: "0".into(),
+            rule,
+        });
+    }
+    if k > reference.rows() {
+        return Err(ManifoldError::TooManyNeighbours {
+            k,
+            rows: reference.rows(),
+        });
+    }
+    if reference.cols() != queries.cols() {
+        let (left_cols, right_cols) = (reference.cols(), queries.cols());
+        return Err(ManifoldError::ColumnMismatch {
+            left: "the reference",
+            left_cols,
+            right: "the queries",
+            right_cols,
+        });
+    }
+    let space = Space::new(reference, queries, metric, itself);
+    let mut indices = vec![0_u32; queries.rows() * k];
+    let mut distances = vec![0.0_f32; queries.rows() * k];
+    let tasks = indices
+        .par_chunks_mut(QUERIES * k)
+        .zip(distances.par_chunks_mut(QUERIES * k));
+    tasks.enumerate().for_each(|(task, (indices, distances))| {
+        block(&space, task * QUERIES, k, itself, indices, distances);
+    });
+    Ok(Neighbours { k, indices, distances })
+}
+
+/// Searches for the consecutive queries that `indices` has room for, starting with query `first`.
+fn block(space: &Space<'_>, first: usize, k: usize, itself: bool, indices: &mut [u32], distances: &mut [f32]) {
+    let count = indices.len() / k;
+    let dims = space.dims;
+    let query_rows =
+        MatRef::from_row_major_slice(&space.query_rows()[first * dims..(first + count) * dims], count, dims);
+    let mut candidates: Vec<Candidates> = (0..count).map(|q| space.candidates(first + q, k)).collect();
+    let mut products = vec![0.0_f32; REFERENCES * count];
+    let total = space.reference_rows.len() / dims;
+    for start in (0..total).step_by(REFERENCES) {
+        let rows = REFERENCES.min(total - start);
+        let reference =
+            MatRef::from_row_major_slice(&space.reference_rows[start * dims..(start + rows) * dims], rows, dims);
+        let products = &mut products[..rows * count];
+        let target = MatMut::from_column_major_slice_mut(&mut *products, rows, count);
+        matmul(
+            target,
+            Accum::Replace,
+            reference,
+            query_rows.transpose(),
+            -2.0,
+            Par::Seq,
+        );
+        for (candidates, products) in candidates.iter_mut().zip(products.chunks_exact(rows)) {
+            candidates.offer(start, products, &space.reference_norms[start..start + rows]);
+        }
+    }
+    let mut exact: Vec<(bool, f64, u32)> = Vec::new();
+    for (q, candidates) in candidates.into_iter().enumerate() {
+        let query = first + q;
+        exact.clear();
+        exact.extend(
+            candidates
+                .finish()
+                .map(|j| (!(itself && j as usize == query), space.measure(query, j), j)),
+        );
+        exact.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+        for (slot, (_, measure, j)) in exact[..k].iter().enumerate() {
+            indices[q * k + slot] = *j;
+            distances[q * k + slot] = space.distance(*measure);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+    use crate::random::Draws;
+    use rand::RngExt;
+
+    /// The definition: every distance in f64, sorted.
+    fn naive(data: &Matrix, k: usize, metric: Metric) -> Neighbours {
+        let space = Space::new(data, data, metric, true);
+        let (mut indices, mut distances) = (vec![], vec![]);
+        for i in 0..data.rows() {
+            let mut all: Vec<_> = (0..data.rows())
+                .map(|j| (j != i, space.measure(i, j as u32), j as u32))
+                .collect();
+            all.sort_by(|a, b| a.partial_cmp(b).expect("finite"));
+            indices.extend(all[..k].iter().map(|a| a.2));
+            distances.extend(all[..k].iter().map(|a| space.distance(a.1)));
+        }
+        Neighbours { k, indices, distances }
+    }
+
+    fn random(rows: usize, cols: usize, offset: f32) -> Matrix {
+        let mut rng = Draws::new(3).at("test", 0, 0);
+        Matrix::new(
+            rows,
+            cols,
+            (0..rows * cols).map(|_| offset + rng.random::<f32>()).collect(),
+        )
+    }
+
+    #[test]
+    fn neighbours_are_those_of_scikit_learn() {
+        let f = fixture::load();
+        for (metric, wanted) in [(Metric::Euclidean, &f.knn.euclidean), (Metric::Cosine, &f.knn.cosine)] {
+            let found = exact(&f.points(), f.knn.k, metric).unwrap();
+            for (a, b) in found.distances.iter().zip(wanted.iter().flatten()) {
+                assert!((f64::from(*a) - b).abs() < 1e-5, "{metric:?}: {a} against {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_and_brackets_give_what_the_definition_gives() {
+        // More rows than one block of references, fewer than two; a large offset makes the products cancel.
+        for (data, k) in [
+            (random(1100, 3, 0.0), 7),
+            (random(300, 20, 1000.0), 300),
+            (random(200, 1, -5.0), 1),
+        ] {
+            for metric in [Metric::Euclidean, Metric::Cosine] {
+                assert_eq!(exact(&data, k, metric).unwrap(), naive(&data, k, metric));
+            }
+        }
+    }
+
+    #[test]
+    fn a_point_comes_first_among_its_duplicates_and_ties_go_by_row() {
+        let data = Matrix::new(5, 1, vec![0., 1., 0., -1., 0.]);
+        let found = exact(&data, 4, Metric::Euclidean).unwrap();
+        assert_eq!(found.row(2).0, [2, 0, 4, 1]);
+        assert_eq!(found.row(2).1, [0., 0., 0., 1.]);
+    }
+
+    #[test]
+    fn all_points_equal_is_no_special_case() {
+        let found = exact(&Matrix::new(2000, 4, vec![0.1; 8000]), 3, Metric::Cosine).unwrap();
+        assert_eq!(found.row(1500).0, [1500, 0, 1]);
+        assert!(found.distances.iter().all(|d| *d == 0.0));
+    }
+
+    #[test]
+    fn one_thread_gives_the_bytes_of_many() {
+        let data = random(700, 5, 0.0);
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let three = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let search = || exact(&data, 9, Metric::Euclidean).unwrap();
+        assert_eq!(one.install(search), three.install(search));
+    }
+
+    #[test]
+    fn enormous_values_do_not_overflow() {
+        let data = Matrix::new(3, 2, vec![1e30, 0., -1e30, 0., 3e38, -3e38]);
+        let found = exact(&data, 3, Metric::Euclidean).unwrap();
+        assert_eq!(found.row(0).0, [0, 1, 2]);
+        assert!(found.distances.iter().all(|d| d.is_finite()));
+    }
+
+    #[test]
+    fn zero_rows_have_cosine_distance_one_from_the_others_and_none_between_them() {
+        let data = Matrix::new(4, 2, vec![0., 0., 1., 0., 0., 0., -1., 0.]);
+        let found = exact(&data, 4, Metric::Cosine).unwrap();
+        assert_eq!(found.row(0), (&[0, 2, 1, 3][..], &[0., 0., 1., 1.][..]));
+        assert_eq!(found.row(1).1, [0., 1., 1., 2.]);
+    }
+
+    #[test]
+    fn queries_need_not_be_in_the_reference() {
+        let reference = Matrix::new(3, 1, vec![0., 10., 20.]);
+        let found = exact_between(&reference, &Matrix::new(2, 1, vec![9., 21.]), 2, Metric::Euclidean).unwrap();
+        assert_eq!(found.indices, [1, 0, 2, 1]);
+        assert_eq!(found.distances, [1., 9., 1., 11.]);
+    }
+
+    #[test]
+    fn a_truncated_search_is_a_search_for_fewer() {
+        let data = random(60, 3, 0.0);
+        let many = exact(&data, 9, Metric::Euclidean).unwrap();
+        assert_eq!(many.truncated(4).unwrap(), exact(&data, 4, Metric::Euclidean).unwrap());
+        assert!(many.truncated(10).is_err());
+    }
+
+    #[test]
+    fn bad_requests_are_errors() {
+        let data = random(4, 2, 0.0);
+        let other = random(4, 3, 0.0);
+        let nan = Matrix::new(2, 1, vec![0., f32::NAN]);
+        assert!(matches!(
+            exact(&data, 5, Metric::Euclidean),
+            Err(ManifoldError::TooManyNeighbours { k: 5, rows: 4 })
+        ));
+        assert!(matches!(
+            exact(&data, 0, Metric::Euclidean),
+            Err(ManifoldError::Setting { .. })
+        ));
+        assert!(matches!(
+            exact(&nan, 1, Metric::Euclidean),
+            Err(ManifoldError::NotFinite { row: 1, col: 0, .. })
+        ));
+        let between = exact_between(&data, &other, 1, Metric::Euclidean);
+        assert!(matches!(between, Err(ManifoldError::ColumnMismatch { .. })));
+    }
+}

@@ -1,0 +1,340 @@
+//! Principal component analysis: centred, never rescaled, accumulated in f64.
+//!
+//! The covariance has denominator N - 1. When there are fewer points than features the same eigenvalues are taken from
+//! the N × N matrix of inner products instead.
+
+use super::error::require_finite;
+use super::{ManifoldError, eigen};
+use crate::matrix::Matrix;
+use faer::linalg::matmul::{matmul, triangular};
+use faer::{Accum, Mat, MatRef, Par};
+use rayon::prelude::*;
+use triangular::BlockStructure::{Rectangular, TriangularLower};
+
+/// Fixed shares of the covariance sum: enough to fill the threads, and always added in the same order.
+const STRIPS: usize = 8;
+const BLOCK: usize = 512;
+
+/// A fitted projection on the leading principal components.
+#[derive(Clone, Debug)]
+pub struct Pca {
+    /// Mean of every feature, length D.
+    pub mean: Vec<f64>,
+    /// n_components × D, orthonormal rows, largest variance first; the loading of largest magnitude is positive.
+    pub components: Vec<Vec<f64>>,
+    /// Variance along each component (denominator N - 1), in squared units of the data.
+    pub explained_variance: Vec<f64>,
+    /// Sum of the variances of all features.
+    pub total_variance: f64,
+}
+
+impl Pca {
+    /// Fits `n_components` ≤ min(N, D) components on N ≥ 2 points.
+    pub fn fit(data: &Matrix, n_components: usize) -> Result<Self, ManifoldError> {
+        check(data)?;
+        let (rows, cols) = (data.rows(), data.cols());
+        let most = rows.min(cols);
+        if n_components == 0 || n_components > most {
+            return Err(ManifoldError::TooManyComponents {
+                asked: n_components,
+                rows,
+                cols,
+                most,
+            });
+        }
+        let mean = mean(data);
+        let (variances, vectors) = decompose(data, &mean)?;
+        let total_variance: f64 = variances.iter().sum();
+        let scale = ((rows - 1) as f64).sqrt();
+        let components = (0..n_components)
+            .map(|c| {
+                let raw: Vec<f64> = if rows < cols {
+                    // v = Xᵀu / √(λ(N-1)); a direction without variance has no such vector and stays zero.
+                    let length = variances[c].sqrt() * scale;
+                    let inverse = if length > 1e-12 * (total_variance.sqrt() * scale) {
+                        1.0 / length
+                    } else {
+                        0.0
+                    };
+                    project_back(data, &mean, |i| vectors[(i, c)] * inverse)
+                } else {
+                    (0..cols).map(|j| vectors[(j, c)]).collect()
+                };
+                let sign = eigen::sign(raw.iter().copied());
+                raw.into_iter().map(|v| v * sign).collect()
+            })
+            .collect();
+        Ok(Self {
+            mean,
+            components,
+            explained_variance: variances[..n_components].to_vec(),
+            total_variance,
+        })
+    }
+
+    /// Each component's share of the total variance; all zero for constant data.
+    pub fn explained_variance_ratio(&self) -> Vec<f64> {
+        self.explained_variance
+            .iter()
+            .map(|v| share(*v, self.total_variance))
+            .collect()
+    }
+
+    /// Scores of N × D `data`: N × n_components.
+    pub fn transform(&self, data: &Matrix) -> Result<Matrix, ManifoldError> {
+        require_finite(data)?;
+        if data.cols() != self.mean.len() {
+            let (left_cols, right_cols) = (data.cols(), self.mean.len());
+            return Err(ManifoldError::ColumnMismatch {
+                left: "the data",
+                left_cols,
+                right: "the PCA",
+                right_cols,
+            });
+        }
+        let k = self.components.len();
+        let mut scores = vec![0.0_f32; data.rows() * k];
+        let components = Mat::from_fn(k, self.mean.len(), |c, j| self.components[c][j]);
+        scores.par_chunks_mut(BLOCK * k).enumerate().for_each(|(block, out)| {
+            let (first, count) = (block * BLOCK, out.len() / k);
+            let centred = centred(data, &self.mean, first, count);
+            let mut product = Mat::<f64>::zeros(k, count);
+            let points = MatRef::from_row_major_slice(&centred, count, self.mean.len());
+            matmul(
+                product.as_mut(),
+                Accum::Replace,
+                components.as_ref(),
+                points.transpose(),
+                1.0,
+                Par::Seq,
+            );
+            for (i, row) in out.chunks_exact_mut(k).enumerate() {
+                row.iter_mut()
+                    .enumerate()
+                    .for_each(|(c, v)| *v = product[(c, i)] as f32);
+            }
+        });
+        Ok(Matrix::new(data.rows(), k, scores))
+    }
+}
+
+/// All min(N, D) variances, largest first, each as a share of the total (all zero for constant data).
+pub fn spectrum(data: &Matrix) -> Result<Vec<f64>, ManifoldError> {
+    check(data)?;
+    let (variances, _) = decompose(data, &mean(data))?;
+    let total: f64 = variances.iter().sum();
+    Ok(variances.into_iter().map(|v| share(v, total)).collect())
+}
+
+/// The smallest number of leading components whose `ratio` adds up to `variance` (the tau of the latent finder).
+///
+/// At least 1. All of them when rounding keeps the sum below a `variance` of 1.
+pub fn dimension_for(ratio: &[f64], variance: f64) -> usize {
+    let mut sum = 0.0;
+    for (i, share) in ratio.iter().enumerate() {
+        sum += share;
+        if sum >= variance - 1e-12 {
+            return i + 1;
+        }
+    }
+    ratio.len().max(1)
+}
+
+fn share(part: f64, total: f64) -> f64 {
+    if total > 0.0 { part / total } else { 0.0 }
+}
+
+fn check(data: &Matrix) -> Result<(), ManifoldError> {
+    if data.rows() < 2 {
+        return Err(ManifoldError::TooFewRows {
+            what: "PCA",
+            need: 2,
+            rows: data.rows(),
+        });
+    }
+    require_finite(data)
+}
+
+fn mean(data: &Matrix) -> Vec<f64> {
+    let mut sum = vec![0.0; data.cols()];
+    for row in data.data().chunks_exact(data.cols()) {
+        sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v));
+    }
+    sum.iter().map(|s| s / data.rows() as f64).collect()
+}
+
+fn centred(data: &Matrix, mean: &[f64], first: usize, count: usize) -> Vec<f64> {
+    (first..first + count)
+        .flat_map(|i| data.row(i).iter().zip(mean).map(|(v, m)| f64::from(*v) - m))
+        .collect()
+}
+
+/// Variances (descending, never negative) with eigenvectors of the covariance, or of XXᵀ/(N-1) when N < D.
+fn decompose(data: &Matrix, mean: &[f64]) -> Result<(Vec<f64>, Mat<f64>), ManifoldError> {
+    let mut gram = if data.rows() < data.cols() {
+        inner_products(data, mean)
+    } else {
+        covariance_sum(data, mean)
+    };
+    let scale = 1.0 / (data.rows() - 1) as f64;
+    gram.col_iter_mut()
+        .for_each(|col| col.iter_mut().for_each(|v| *v *= scale));
+    let (values, vectors) = eigen::descending(gram.as_ref())?;
+    Ok((values.into_iter().map(|v| v.max(0.0)).collect(), vectors))
+}
+
+fn covariance_sum(data: &Matrix, mean: &[f64]) -> Mat<f64> {
+    let (rows, cols) = (data.rows(), data.cols());
+    let parts: Vec<Mat<f64>> = (0..STRIPS)
+        .into_par_iter()
+        .map(|strip| {
+            let mut sum = Mat::<f64>::zeros(cols, cols);
+            for first in (strip * BLOCK..rows).step_by(STRIPS * BLOCK) {
+                let count = BLOCK.min(rows - first);
+                let block = centred(data, mean, first, count);
+                add_lower(&mut sum, MatRef::from_row_major_slice(&block, count, cols).transpose());
+            }
+            sum
+        })
+        .collect();
+    parts.into_iter().reduce(|a, b| a + b).expect("STRIPS is not zero")
+}
+
+fn inner_products(data: &Matrix, mean: &[f64]) -> Mat<f64> {
+    let all = centred(data, mean, 0, data.rows());
+    let mut sum = Mat::<f64>::zeros(data.rows(), data.rows());
+    add_lower(&mut sum, MatRef::from_row_major_slice(&all, data.rows(), data.cols()));
+    sum
+}
+
+/// Adds the lower triangle of A·Aᵀ.
+fn add_lower(sum: &mut Mat<f64>, a: MatRef<'_, f64>) {
+    let (sum, at) = (sum.as_mut(), a.transpose());
+    triangular::matmul(
+        sum,
+        TriangularLower,
+        Accum::Add,
+        a,
+        Rectangular,
+        at,
+        Rectangular,
+        1.0,
+        Par::Seq,
+    );
+}
+
+fn project_back(data: &Matrix, mean: &[f64], weight: impl Fn(usize) -> f64) -> Vec<f64> {
+    let mut sum = vec![0.0; data.cols()];
+    for i in 0..data.rows() {
+        let w = weight(i);
+        sum.iter_mut()
+            .zip(data.row(i))
+            .zip(mean)
+            .for_each(|((s, v), m)| *s += w * (f64::from(*v) - m));
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    fn close(a: &[f64], b: &[f64], tolerance: f64) {
+        assert_eq!(a.len(), b.len());
+        for (a, b) in a.iter().zip(b) {
+            assert!((a - b).abs() <= tolerance, "{a} against {b}");
+        }
+    }
+
+    #[test]
+    fn components_and_variances_are_those_of_scikit_learn() {
+        let f = fixture::load();
+        let pca = Pca::fit(&f.points(), 3).unwrap();
+        close(&pca.explained_variance, &f.pca.explained_variance[..3], 1e-6);
+        close(&pca.explained_variance_ratio(), &f.pca.ratio[..3], 1e-6);
+        for (ours, theirs) in pca.components.iter().zip(&f.pca.components) {
+            let sign = eigen::sign(theirs.iter().copied());
+            close(ours, &theirs.iter().map(|v| v * sign).collect::<Vec<_>>(), 1e-5);
+        }
+    }
+
+    #[test]
+    fn the_spectrum_is_all_of_the_variance() {
+        let f = fixture::load();
+        close(&spectrum(&f.points()).unwrap(), &f.pca.ratio, 1e-6);
+    }
+
+    #[test]
+    fn wide_data_has_the_same_projection_as_tall_data() {
+        let f = fixture::load();
+        let points = f.points();
+        let few = points.select(&[0, 5, 9]);
+        let pca = Pca::fit(&few, 2).unwrap();
+        let mut covariance = covariance_sum(&few, &mean(&few));
+        covariance
+            .col_iter_mut()
+            .for_each(|col| col.iter_mut().for_each(|v| *v /= 2.0));
+        let (values, vectors) = eigen::descending(covariance.as_ref()).unwrap();
+        close(&pca.explained_variance, &values[..2], 1e-9);
+        for (c, component) in pca.components.iter().enumerate() {
+            let direct: Vec<f64> = (0..points.cols()).map(|j| vectors[(j, c)]).collect();
+            let sign = eigen::sign(direct.iter().copied());
+            close(component, &direct.iter().map(|v| v * sign).collect::<Vec<_>>(), 1e-9);
+        }
+    }
+
+    #[test]
+    fn scores_have_mean_zero_and_the_explained_variance() {
+        let points = fixture::load().points();
+        let pca = Pca::fit(&points, 2).unwrap();
+        let scores = pca.transform(&points).unwrap();
+        for c in 0..2 {
+            let column: Vec<f64> = (0..scores.rows()).map(|i| f64::from(scores.row(i)[c])).collect();
+            let m = column.iter().sum::<f64>() / column.len() as f64;
+            let variance = column.iter().map(|v| (v - m).powi(2)).sum::<f64>() / (column.len() - 1) as f64;
+            assert!(m.abs() < 1e-5);
+            assert!((variance - pca.explained_variance[c]).abs() < 1e-4 * variance);
+        }
+    }
+
+    #[test]
+    fn the_dimension_is_the_smallest_that_reaches_the_share() {
+        let ratio = [0.5, 0.3, 0.1, 0.1];
+        assert_eq!(
+            [0.0, 0.5, 0.51, 0.8, 0.9, 1.0].map(|tau| dimension_for(&ratio, tau)),
+            [1, 1, 2, 2, 3, 4]
+        );
+        assert_eq!(dimension_for(&[0.1; 10], 1.0), 10);
+    }
+
+    #[test]
+    fn constant_data_has_no_variance_and_no_nan() {
+        let data = Matrix::new(4, 3, vec![7.0; 12]);
+        let pca = Pca::fit(&data, 2).unwrap();
+        assert_eq!(pca.explained_variance_ratio(), [0.0, 0.0]);
+        assert!(pca.transform(&data).unwrap().data().iter().all(|v| *v == 0.0));
+    }
+
+    #[test]
+    fn impossible_requests_are_errors() {
+        let data = Matrix::new(4, 3, vec![1.0; 12]);
+        assert!(matches!(
+            Pca::fit(&data, 4),
+            Err(ManifoldError::TooManyComponents { most: 3, .. })
+        ));
+        assert!(matches!(
+            Pca::fit(&data, 0),
+            Err(ManifoldError::TooManyComponents { .. })
+        ));
+        assert!(matches!(
+            spectrum(&data.select(&[0])),
+            Err(ManifoldError::TooFewRows { .. })
+        ));
+        let pca = Pca::fit(&data, 1).unwrap();
+        assert!(matches!(
+            pca.transform(&Matrix::new(1, 2, vec![0.; 2])),
+            Err(ManifoldError::ColumnMismatch { .. })
+        ));
+    }
+}

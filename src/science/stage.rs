@@ -1,0 +1,44 @@
+//! One file per stage kind: from the artifacts of a job to its outputs.
+
+mod cluster_table;
+mod embed;
+mod evaluate;
+mod gmm;
+mod hdbscan;
+mod history;
+mod kmeans;
+mod latent_finder;
+mod load;
+mod manager_fit;
+mod models;
+mod moe_train;
+mod pretrain_vae;
+mod select;
+mod session;
+mod stability;
+
+use moelab_engine::job::{Failure, JobContext};
+
+/// Runs the stage of a job.
+pub fn run(job: &JobContext) -> Result<(), Failure> {
+    match job.stage() {
+        "load" => load::run(job),
+        "pretrain_vae" => pretrain_vae::run(job),
+        "latent_finder" => latent_finder::run(job),
+        "embed" => embed::run(job),
+        "hdbscan" => hdbscan::run(job),
+        "kmeans" => kmeans::run(job),
+        "gmm" => gmm::run(job),
+        "stability" => stability::run(job),
+        "select" => select::run(job),
+        "manager_fit" => manager_fit::run(job),
+        "moe_train" => moe_train::run(job),
+        "evaluate" => evaluate::run(job),
+        other => Err(Failure::bug(format!("this worker does not know the stage kind `{other}`"))),
+    }
+}
+
+/// Turns an error of the science into a failure of the stage.
+fn refuse(error: impl std::fmt::Display) -> Failure {
+    Failure::stage(error.to_string())
+}

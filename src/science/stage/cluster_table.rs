@@ -1,0 +1,145 @@
+//! Clusters and assignments as tables.
+
+use super::refuse;
+use crate::matrix::Matrix;
+use moelab_engine::job::Failure;
+use moelab_stages::frame::{list_column, list_values, read_parquet, write_parquet};
+use polars::prelude::{Column, DataFrame, NamedFrom, Series};
+use std::path::Path;
+
+/// A clusters artifact.
+pub struct Clusters {
+    /// −1 is noise.
+    pub labels: Vec<i32>,
+    pub probabilities: Vec<f32>,
+    pub outlier_scores: Vec<f32>,
+    /// N × K
+    pub memberships: Matrix,
+}
+
+impl Clusters {
+    /// K.
+    pub fn count(&self) -> usize {
+        self.memberships.cols()
+    }
+
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+        let n = self.labels.len();
+        let columns = vec![
+            row_numbers(n),
+            Series::new("cluster".into(), &self.labels).into(),
+            Series::new("probability".into(), &self.probabilities).into(),
+            Series::new("outlier_score".into(), &self.outlier_scores).into(),
+            list_column("membership", self.memberships.data(), self.memberships.cols(), n),
+        ];
+        let mut frame = DataFrame::new(n, columns).map_err(refuse)?;
+        write_parquet(&mut frame, path).map_err(refuse)
+    }
+
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let frame = read_parquet(path).map_err(refuse)?;
+        let f32s = |name: &str| -> Result<Vec<f32>, Failure> {
+            Ok(frame.column(name).and_then(|c| c.f32().cloned()).map_err(refuse)?.into_no_null_iter().collect())
+        };
+        let labels = label_column(&frame)?;
+        let (memberships, k) = list_values(&frame, "membership").map_err(refuse)?;
+        Ok(Self {
+            memberships: Matrix::new(labels.len(), k, memberships),
+            labels,
+            probabilities: f32s("probability")?,
+            outlier_scores: f32s("outlier_score")?,
+        })
+    }
+}
+
+/// An assignments artifact: what a manager or a mixture says of every row.
+pub struct Assignments {
+    /// N × K
+    pub manager_p: Matrix,
+    /// N × K: each expert's cost of each row; no columns for a manager alone.
+    pub reconstruction: Matrix,
+}
+
+impl Assignments {
+    /// argmax of the manager.
+    pub fn labels(&self) -> Vec<i32> {
+        (0..self.manager_p.rows()).map(|i| greatest(self.manager_p.row(i))).collect()
+    }
+
+    pub fn write(&self, path: &Path) -> Result<(), Failure> {
+        let n = self.manager_p.rows();
+        let columns = vec![
+            row_numbers(n),
+            Series::new("cluster".into(), self.labels()).into(),
+            list_column("manager_p", self.manager_p.data(), self.manager_p.cols(), n),
+            list_column("reconstruction", self.reconstruction.data(), self.reconstruction.cols(), n),
+        ];
+        let mut frame = DataFrame::new(n, columns).map_err(refuse)?;
+        write_parquet(&mut frame, path).map_err(refuse)
+    }
+
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let frame = read_parquet(path).map_err(refuse)?;
+        let matrix = |name: &str| -> Result<Matrix, Failure> {
+            let (values, width) = list_values(&frame, name).map_err(refuse)?;
+            Ok(Matrix::new(frame.height(), width, values))
+        };
+        Ok(Self { manager_p: matrix("manager_p")?, reconstruction: matrix("reconstruction")? })
+    }
+}
+
+/// The `cluster` column of either table.
+pub fn labels(path: &Path) -> Result<Vec<i32>, Failure> {
+    label_column(&read_parquet(path).map_err(refuse)?)
+}
+
+fn label_column(frame: &DataFrame) -> Result<Vec<i32>, Failure> {
+    Ok(frame.column("cluster").and_then(|c| c.i32().cloned()).map_err(refuse)?.into_no_null_iter().collect())
+}
+
+fn row_numbers(n: usize) -> Column {
+    Series::new("row".into(), (0..n as u32).collect::<Vec<_>>()).into()
+}
+
+/// Index of the greatest value, the first of several; 0 for an empty row.
+pub fn greatest(values: &[f32]) -> i32 {
+    let mut best = 0;
+    for (i, &value) in values.iter().enumerate() {
+        if value > values[best] {
+            best = i;
+        }
+    }
+    best as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clusters_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("clusters");
+        let clusters = Clusters {
+            labels: vec![1, -1],
+            probabilities: vec![0.5, 0.0],
+            outlier_scores: vec![0.25, 1.0],
+            memberships: Matrix::new(2, 3, vec![0.1, 0.8, 0.1, 0.2, 0.2, 0.2]),
+        };
+        clusters.write(&path).unwrap();
+        let read = Clusters::read(&path).unwrap();
+        assert_eq!((read.labels, read.memberships), (clusters.labels, clusters.memberships));
+        assert_eq!((read.probabilities, read.outlier_scores), (clusters.probabilities, clusters.outlier_scores));
+    }
+
+    #[test]
+    fn assignments_without_experts_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("assignments");
+        let p = Matrix::new(2, 2, vec![0.9, 0.1, 0.4, 0.6]);
+        Assignments { manager_p: p.clone(), reconstruction: Matrix::new(2, 0, vec![]) }.write(&path).unwrap();
+        let read = Assignments::read(&path).unwrap();
+        assert_eq!((read.manager_p, read.reconstruction.cols()), (p, 0));
+        assert_eq!(labels(&path).unwrap(), [0, 1]);
+    }
+}

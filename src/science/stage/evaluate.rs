@@ -1,0 +1,153 @@
+//! Runs `evaluate`, the one stage that reads labels.
+
+use super::cluster_table::{Assignments, Clusters, greatest};
+use super::refuse;
+use crate::matrix::Matrix;
+use crate::metrics::{Confusion, NoiseReport, Scores, assign_noise, confusion, score};
+use crate::tensors::TensorFile;
+use moelab_engine::job::{Failure, JobContext};
+use moelab_stages::artifact;
+use moelab_stages::evaluate::{Evaluate, Noise};
+use moelab_stages::frame::write_parquet;
+use polars::prelude::{DataFrame, NamedFrom, Series};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// What is scored: hard labels (−1 is noise), soft memberships, and the experts' costs where there are any.
+struct Scored {
+    labels: Vec<i32>,
+    memberships: Matrix,
+    costs: Option<Matrix>,
+}
+
+pub fn run(job: &JobContext) -> Result<(), Failure> {
+    let settings: Evaluate = job.settings()?;
+    let (classes, names) = read_labels(job)?;
+    let scored = read_scored(job)?;
+    if classes.len() != scored.labels.len() {
+        return Err(Failure::bad_input(format!(
+            "there are {} labels and {} rows to score: both must come from the same `load`",
+            classes.len(),
+            scored.labels.len()
+        )));
+    }
+    let report = NoiseReport::new(&classes, &scored.labels, &scored.memberships).map_err(refuse)?;
+    let headline_labels = match settings.noise {
+        Noise::Assign => assign_noise(&scored.labels, &scored.memberships).map_err(refuse)?,
+        Noise::Exclude | Noise::Wrong => scored.labels.clone(),
+    };
+    let headline = match settings.noise {
+        Noise::Assign => Some(report.all.clone()),
+        Noise::Exclude => report.labelled.clone(),
+        Noise::Wrong => Some(score(&classes, &scored.labels).map_err(refuse)?),
+    };
+    let headline = headline.ok_or_else(|| refuse("every row is noise: there is nothing to score under `noise: exclude`"))?;
+    let matrix = confusion(&classes, &headline_labels).map_err(refuse)?;
+    let mut metrics = named_scores(&headline);
+    let found = scored.memberships.cols();
+    metrics.insert("clusters".into(), json!(found));
+    metrics.insert("classes".into(), json!(matrix.classes.len()));
+    metrics.insert("labelled".into(), json!(report.coverage));
+    metrics.insert("acc_labelled".into(), json!(report.labelled.as_ref().map(|s| s.acc)));
+    metrics.insert("nmi_labelled".into(), json!(report.labelled.as_ref().map(|s| s.nmi)));
+    metrics.insert("ari_labelled".into(), json!(report.labelled.as_ref().map(|s| s.ari)));
+    metrics.insert("acc_noise_wrong".into(), json!(report.acc_noise_wrong));
+    if let Some(costs) = &scored.costs {
+        metrics.extend(cheapest_expert(&classes, &scored.labels, costs)?);
+    }
+    metrics.retain(|_, value| !value.is_null());
+    std::fs::write(job.output("metrics")?, Value::Object(metrics).to_string())?;
+    write_confusion(job, &matrix, &names)
+}
+
+/// Classes as numbers from 0, and their names by number.
+fn read_labels(job: &JobContext) -> Result<(Vec<i32>, Vec<String>), Failure> {
+    #[derive(Deserialize)]
+    struct Meta {
+        classes: Vec<String>,
+    }
+    let file = TensorFile::open(&job.input("labels")?.path).map_err(refuse)?;
+    let labels = file.i64("labels").map_err(refuse)?;
+    let meta: Meta = file.meta().map_err(refuse)?;
+    // Labels of arrays may be any integers; the metrics want small ones from 0.
+    let mut distinct = labels.clone();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let number = |label: &i64| distinct.binary_search(label).expect("every label is among the distinct ones") as i32;
+    let name = |&label: &i64| {
+        let named = usize::try_from(label).ok().and_then(|i| meta.classes.get(i));
+        named.cloned().unwrap_or_else(|| label.to_string())
+    };
+    Ok((labels.iter().map(number).collect(), distinct.iter().map(name).collect()))
+}
+
+fn read_scored(job: &JobContext) -> Result<Scored, Failure> {
+    let input = job.input("assignments")?;
+    if input.artifact == artifact::CLUSTERS {
+        let clusters = Clusters::read(&input.path)?;
+        return Ok(Scored { labels: clusters.labels, memberships: clusters.memberships, costs: None });
+    }
+    let assignments = Assignments::read(&input.path)?;
+    let costs = (assignments.reconstruction.cols() > 0).then(|| assignments.reconstruction.clone());
+    Ok(Scored { labels: assignments.labels(), memberships: assignments.manager_p, costs })
+}
+
+fn named_scores(scores: &Scores) -> Map<String, Value> {
+    let pairs = [
+        ("acc", scores.acc),
+        ("nmi", scores.nmi),
+        ("nmi_geometric", scores.nmi_geometric),
+        ("ari", scores.ari),
+        ("ami", scores.ami),
+        ("homogeneity", scores.homogeneity),
+        ("completeness", scores.completeness),
+        ("v_measure", scores.v_measure),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
+}
+
+/// The second way to assign: the expert with the least cost; and how often the manager agrees with it.
+fn cheapest_expert(classes: &[i32], labels: &[i32], costs: &Matrix) -> Result<Map<String, Value>, Failure> {
+    let negative = |row: usize| costs.row(row).iter().map(|cost| -cost).collect::<Vec<f32>>();
+    let cheapest: Vec<i32> = (0..costs.rows()).map(|row| greatest(&negative(row))).collect();
+    let agree = cheapest.iter().zip(labels).filter(|(a, b)| a == b).count() as f64 / labels.len() as f64;
+    let scores = score(classes, &cheapest).map_err(refuse)?;
+    let pairs = [
+        ("acc_cheapest_expert", scores.acc),
+        ("nmi_cheapest_expert", scores.nmi),
+        ("ari_cheapest_expert", scores.ari),
+        ("agreement", agree),
+    ];
+    Ok(pairs.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect())
+}
+
+/// Classes by clusters in Hungarian order: the matched cluster of class i stands in place i.
+fn write_confusion(job: &JobContext, confusion: &Confusion, names: &[String]) -> Result<(), Failure> {
+    let (mut class, mut class_name, mut cluster, mut count, mut matched) = (vec![], vec![], vec![], vec![], vec![]);
+    let mut push = |row: usize, which: i32, n: u64, hit: bool| {
+        class.push(confusion.classes[row]);
+        class_name.push(names[confusion.classes[row] as usize].clone());
+        cluster.push(which);
+        count.push(n as u32);
+        matched.push(hit);
+    };
+    for row in 0..confusion.classes.len() {
+        for column in confusion.hungarian_order() {
+            let hit = confusion.matched[row] == Some(column);
+            push(row, confusion.clusters[column], confusion.counts[row][column], hit);
+        }
+        if confusion.noise.iter().any(|&n| n > 0) {
+            push(row, -1, confusion.noise[row], false);
+        }
+    }
+    let n = class.len();
+    let columns = vec![
+        Series::new("class".into(), class).into(),
+        Series::new("class_name".into(), class_name).into(),
+        Series::new("cluster".into(), cluster).into(),
+        Series::new("count".into(), count).into(),
+        Series::new("matched".into(), matched).into(),
+    ];
+    let mut frame = DataFrame::new(n, columns).map_err(refuse)?;
+    write_parquet(&mut frame, &job.output("confusion")?).map_err(refuse)
+}

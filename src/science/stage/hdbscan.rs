@@ -1,0 +1,75 @@
+//! Runs `hdbscan`.
+
+use super::cluster_table::Clusters;
+use super::{embed, refuse};
+use crate::cluster::{self, HdbscanConfig, SelectionMethod};
+use moelab_engine::job::{Failure, JobContext};
+use moelab_stages::frame::write_parquet;
+use moelab_stages::hdbscan::{self, Hdbscan};
+use polars::prelude::{DataFrame, NamedFrom, Series};
+
+/// Above this many clusters, or with none, nothing later makes sense.
+const MOST_CLUSTERS: usize = 200;
+/// Below this share of rows in clusters, the user should know.
+const FEW_LABELLED: f64 = 0.3;
+
+pub fn run(job: &JobContext) -> Result<(), Failure> {
+    let settings: Hdbscan = job.settings()?;
+    let input = job.input("points")?;
+    let points = embed::points(&input.path, &input.artifact)?;
+    let config = HdbscanConfig {
+        min_cluster_size: settings.min_cluster_size_for(points.rows()),
+        min_samples: settings.min_samples.map(|n| n as usize),
+        cluster_selection_method: match settings.cluster_selection_method {
+            hdbscan::SelectionMethod::Eom => SelectionMethod::Eom,
+            hdbscan::SelectionMethod::Leaf => SelectionMethod::Leaf,
+        },
+        cluster_selection_epsilon: settings.cluster_selection_epsilon,
+        max_cluster_size: settings.max_cluster_size.map(|n| n as usize),
+        allow_single_cluster: settings.allow_single_cluster,
+        alpha: settings.alpha,
+    };
+    let found = cluster::hdbscan(&points, &config).map_err(refuse)?;
+    let (k, labelled) = (found.partition.clusters(), found.labelled());
+    tracing::info!("{config:?} found K = {k}, {:.1} % labelled", 100.0 * labelled);
+    if k == 0 || k > MOST_CLUSTERS {
+        return Err(Failure::stage(format!(
+            "HDBSCAN found {k} clusters in {} points with min_cluster_size {}: {}",
+            points.rows(),
+            config.min_cluster_size,
+            if k == 0 {
+                "all is noise or one cluster; lower `min_cluster_size`, or look at the embedding"
+            } else {
+                "the embedding is shattered; raise `min_cluster_size` (or give `min_cluster_fraction`)"
+            }
+        )));
+    }
+    if labelled < FEW_LABELLED {
+        job.note(format!("only {:.0} % of the points are in a cluster", 100.0 * labelled));
+    }
+    write_tree(job, &found)?;
+    let to_f32 = |values: &[f64]| values.iter().map(|&v| v as f32).collect();
+    let clusters = Clusters {
+        probabilities: to_f32(&found.probabilities),
+        outlier_scores: to_f32(&found.outlier_scores),
+        labels: found.partition.labels,
+        memberships: found.partition.memberships,
+    };
+    clusters.write(&job.output("clusters")?)
+}
+
+/// `selected` marks the rows whose child is a chosen cluster.
+fn write_tree(job: &JobContext, found: &cluster::Hdbscan) -> Result<(), Failure> {
+    let rows = found.condensed_tree.rows();
+    let points = found.condensed_tree.points();
+    let chosen: std::collections::BTreeSet<u32> = found.selected.iter().map(|&c| (points + c) as u32).collect();
+    let columns = vec![
+        Series::new("parent".into(), rows.iter().map(|r| r.parent).collect::<Vec<_>>()).into(),
+        Series::new("child".into(), rows.iter().map(|r| r.child).collect::<Vec<_>>()).into(),
+        Series::new("lambda".into(), rows.iter().map(|r| r.lambda).collect::<Vec<_>>()).into(),
+        Series::new("size".into(), rows.iter().map(|r| r.size).collect::<Vec<_>>()).into(),
+        Series::new("selected".into(), rows.iter().map(|r| chosen.contains(&r.child)).collect::<Vec<_>>()).into(),
+    ];
+    let mut frame = DataFrame::new(rows.len(), columns).map_err(refuse)?;
+    write_parquet(&mut frame, &job.output("tree")?).map_err(refuse)
+}

@@ -1,0 +1,61 @@
+//! Runs `select`.
+
+use super::{embed, refuse, stability};
+use crate::cluster::dbcv;
+use moelab_engine::job::{Failure, JobContext};
+use moelab_stages::select::{Score, Select};
+
+pub fn run(job: &JobContext) -> Result<(), Failure> {
+    let settings: Select = job.settings()?;
+    let labelings = stability::candidates(job)?;
+    let found = stability::compare(&labelings)?;
+    let scores: Vec<f64> = match settings.by {
+        Score::Agreement => found.mean_ari.clone(),
+        Score::Plateau => {
+            let k = stability::plateau(&found.clusters);
+            let on_plateau = |(&clusters, &ari): (&usize, &f64)| if clusters == k { 2.0 + ari } else { ari };
+            found.clusters.iter().zip(&found.mean_ari).map(on_plateau).collect()
+        }
+        Score::Dbcv => {
+            let input = job.input("points")?;
+            let points = embed::points(&input.path, &input.artifact)?;
+            // A clustering with fewer than two clusters has no validity and cannot win.
+            labelings.iter().map(|labels| dbcv(&points, labels).map_or(-1.0, |validity| validity.index)).collect()
+        }
+    };
+    let best = best(&scores, &found.labelled).ok_or_else(|| refuse("there are no candidates to select from"))?;
+    let chosen = &job.all("candidates")[best];
+    job.note(format!("chose {:?}: K = {}, score {:.4}", chosen.axes, found.clusters[best], scores[best]));
+    let selected = (0..scores.len()).map(|i| f64::from(u8::from(i == best))).collect();
+    stability::write_report(job, &found, &[("score", scores), ("selected", selected)])?;
+    std::fs::copy(&chosen.path, job.output("clusters")?)?;
+    make_writable(&job.output("clusters")?)
+}
+
+/// The greatest score; ties go to more labelled rows, then to the first.
+fn best(scores: &[f64], labelled: &[f64]) -> Option<usize> {
+    let better = |&a: &usize, &b: &usize| {
+        scores[a].total_cmp(&scores[b]).then(labelled[a].total_cmp(&labelled[b])).then(b.cmp(&a))
+    };
+    (0..scores.len()).max_by(better)
+}
+
+/// A copy of a store object inherits its read-only mode; the worker still has to sync it.
+fn make_writable(path: &std::path::Path) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_score_wins_then_the_share_labelled_then_the_first() {
+        assert_eq!(best(&[0.1, 0.3, 0.2], &[1.0, 0.5, 1.0]), Some(1));
+        assert_eq!(best(&[0.3, 0.3], &[0.5, 0.6]), Some(1));
+        assert_eq!(best(&[0.3, 0.3], &[0.5, 0.5]), Some(0));
+        assert_eq!(best(&[], &[]), None);
+    }
+}

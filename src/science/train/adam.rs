@@ -1,0 +1,86 @@
+//! Adam (Kingma & Ba 2015) with its moments kept by module path.
+//!
+//! Burn's own optimisers key their records by random parameter ids and skip what does not match; a checkpoint needs names.
+
+use crate::device::{AdamRule, AdamState, adam_step};
+use crate::nn::weights::Path;
+use crate::tensors::Named;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::tensor::{Device, Gradients, Tensor};
+use std::collections::BTreeMap;
+
+pub struct Adam {
+    rule: AdamRule,
+    steps: u64,
+    /// Moments by path, flattened.
+    moments: BTreeMap<String, AdamState<1>>,
+}
+
+impl Adam {
+    pub fn new(learning_rate: f64) -> Self {
+        Self { rule: AdamRule { lr: learning_rate, ..AdamRule::default() }, steps: 0, moments: BTreeMap::new() }
+    }
+
+    /// One step. A parameter without a gradient (an expert nobody used) keeps its value and its moments.
+    pub fn step<M: Module>(&mut self, module: M, gradients: &Gradients) -> M {
+        self.steps += 1;
+        module.map(&mut Step { adam: self, gradients, path: Path::default() })
+    }
+
+    /// Moments as `first/<path>` and `second/<path>`, for a checkpoint.
+    pub fn state(&self) -> (u64, BTreeMap<String, Named>) {
+        let mut state = BTreeMap::new();
+        for (path, moments) in &self.moments {
+            state.insert(format!("first/{path}"), Named::from_tensor(moments.m.clone()));
+            state.insert(format!("second/{path}"), Named::from_tensor(moments.v.clone()));
+        }
+        (self.steps, state)
+    }
+
+    /// Takes a checkpoint's state up.
+    ///
+    /// # Errors
+    /// If a first moment has no second.
+    pub fn restore(&mut self, steps: u64, state: &BTreeMap<String, Named>, device: &Device) -> Result<(), String> {
+        self.steps = steps;
+        self.moments.clear();
+        for (name, first) in state {
+            let Some(path) = name.strip_prefix("first/") else { continue };
+            let second = state.get(&format!("second/{path}")).ok_or_else(|| format!("no second moment of {path}"))?;
+            self.moments.insert(path.to_owned(), AdamState { m: first.to_tensor(device), v: second.to_tensor(device) });
+        }
+        Ok(())
+    }
+}
+
+struct Step<'a> {
+    adam: &'a mut Adam,
+    gradients: &'a Gradients,
+    path: Path,
+}
+
+impl ModuleMapper for Step<'_> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(gradient) = param.val().grad(self.gradients) else { return param };
+        let gradient = gradient.flatten::<1>(0, D - 1);
+        let path = self.path.name();
+        let mut state = self.adam.moments.remove(&path).unwrap_or_else(|| AdamState::new(&gradient));
+        let param = param.map(|tensor| {
+            let shape = tensor.dims();
+            let flat = tensor.inner().flatten::<1>(0, D - 1);
+            let (next, moments) = adam_step(flat, gradient, state, &self.adam.rule, self.adam.steps);
+            state = moments;
+            Tensor::from_inner(next.reshape(shape)).require_grad()
+        });
+        self.adam.moments.insert(path, state);
+        param
+    }
+}

@@ -1,0 +1,66 @@
+//! Images on the device, as batches.
+
+use crate::tensors::{TensorFile, TensorFileError};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::path::Path;
+
+/// Rows encoded at once where no gradient is kept.
+pub const INFERENCE_BATCH: usize = 500;
+
+/// An images artifact: u8 on the host, scaled to [0, 1] on its way to the device.
+pub struct Images {
+    pub rows: usize,
+    pub channels: usize,
+    pub height: usize,
+    pub width: usize,
+    pixels: Vec<u8>,
+}
+
+impl Images {
+    pub fn open(path: &Path) -> Result<Self, TensorFileError> {
+        let (shape, pixels) = TensorFile::open(path)?.u8("images")?;
+        let [rows, channels, height, width] = shape[..] else {
+            let message = format!("images have the shape {shape:?}, [N, C, H, W] is wanted");
+            return Err(TensorFileError::Content { path: path.to_owned(), message });
+        };
+        Ok(Self { rows, channels, height, width, pixels })
+    }
+
+    pub fn new(rows: usize, [channels, height, width]: [usize; 3], pixels: Vec<u8>) -> Self {
+        assert_eq!(rows * channels * height * width, pixels.len(), "pixels fit the shape");
+        Self { rows, channels, height, width, pixels }
+    }
+
+    /// All rows as one tensor [N, C, H, W] in [0, 1].
+    pub fn upload(&self, device: &Device) -> Tensor<4> {
+        let data = TensorData::new(self.scaled(0..self.rows), [self.rows, self.channels, self.height, self.width]);
+        Tensor::from_data(data, device)
+    }
+
+    /// Consecutive batches of at most [`INFERENCE_BATCH`] rows.
+    pub fn batches<'a>(&'a self, device: &'a Device) -> impl Iterator<Item = Tensor<4>> + 'a {
+        (0..self.rows).step_by(INFERENCE_BATCH).map(move |start| {
+            let end = (start + INFERENCE_BATCH).min(self.rows);
+            let shape = [end - start, self.channels, self.height, self.width];
+            Tensor::from_data(TensorData::new(self.scaled(start..end), shape), device)
+        })
+    }
+
+    /// Pixels of one row in [0, 1].
+    pub fn row(&self, row: usize) -> Vec<f32> {
+        self.scaled(row..row + 1)
+    }
+
+    fn scaled(&self, rows: std::ops::Range<usize>) -> Vec<f32> {
+        let size = self.channels * self.height * self.width;
+        self.pixels[rows.start * size..rows.end * size].iter().map(|&v| f32::from(v) / 255.0).collect()
+    }
+}
+
+/// The rows `rows` of a tensor on the device.
+pub fn gather<const D: usize>(data: &Tensor<D>, rows: &[usize]) -> Tensor<D> {
+    let rows: Vec<i64> = rows.iter().map(|&r| r as i64).collect();
+    let n = rows.len();
+    let indices = Tensor::<1, Int>::from_data(TensorData::new(rows, [n]), &data.device());
+    data.clone().select(0, indices)
+}

@@ -1,0 +1,53 @@
+//! `evaluate`: scores clusters or assignments against labels. The only stage that reads labels.
+
+use crate::artifact;
+use crate::declare::{never, no_rules, no_sources, settings};
+use moelab_engine::stage::{Output, Port, Stage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub const VERSION: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Evaluate {
+    /// What the headline `acc`, `nmi`, `ari`, `ami` do with noise; the other two conventions are reported beside them.
+    pub noise: Noise,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Noise {
+    /// A noise row goes to the cluster of its greatest soft membership.
+    Assign,
+    /// Only labelled rows are scored; `coverage` says how many.
+    Exclude,
+    /// A noise row counts as wrong.
+    Wrong,
+}
+
+impl Default for Evaluate {
+    fn default() -> Self {
+        Self { noise: Noise::Assign }
+    }
+}
+
+pub fn stage() -> Stage {
+    Stage {
+        kind: "evaluate",
+        version: VERSION,
+        summary: "Clustering accuracy, NMI, ARI, AMI and the confusion matrix against labels.",
+        inputs: vec![
+            Port::one("assignments", &[artifact::ASSIGNMENTS, artifact::CLUSTERS]),
+            Port::one("labels", &[artifact::LABELS]),
+        ],
+        outputs: |_| {
+            vec![Output::value("metrics", artifact::METRICS), Output::file("confusion", artifact::CONFUSION)]
+        },
+        settings: settings::<Evaluate>(),
+        draws: never,
+        check: no_rules,
+        sources: no_sources,
+        accelerated: false,
+    }
+}

@@ -1,0 +1,40 @@
+//! What each stage of a pipeline *is*: its settings with defaults, its ports, its version. What it does is in the science
+//! crate, which the `moelab` program never links.
+
+pub mod artifact;
+pub mod augment;
+mod declare;
+pub mod embed;
+pub mod evaluate;
+pub mod frame;
+pub mod gmm;
+pub mod hdbscan;
+pub mod kmeans;
+pub mod latent_finder;
+pub mod load;
+pub mod manager_fit;
+pub mod moe_train;
+pub mod network;
+pub mod pretrain_vae;
+pub mod select;
+pub mod stability;
+
+use moelab_engine::stage::Registry;
+
+/// Every stage kind of this build.
+pub fn registry() -> Registry {
+    Registry::new([
+        load::stage(),
+        pretrain_vae::stage(),
+        latent_finder::stage(),
+        embed::stage(),
+        hdbscan::stage(),
+        kmeans::stage(),
+        gmm::stage(),
+        stability::stage(),
+        select::stage(),
+        manager_fit::stage(),
+        moe_train::stage(),
+        evaluate::stage(),
+    ])
+}

@@ -1,0 +1,132 @@
+//! `load`: brings a data set into the store.
+
+use crate::artifact;
+use crate::declare::{never, settings, typed};
+use moelab_data::{Class, DataDir, Options, Size, Source, Split};
+use moelab_engine::stage::{Output, Settings, Sources, Stage};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::path::Path;
+
+pub const VERSION: u32 = 1;
+
+/// Settings of `load`. Order of operations: split, classes, limit, resize, pad.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Load {
+    /// A known set (digits, mnist, fashion-mnist, usps, usps-smoothed, cifar10, coil20), `{folder: PATH}` of PNG or JPEG
+    /// files by class or split/class (also as tar or zip), `{arrays: {images: x.npy, labels: y.npy}}`,
+    /// `{arrays: {features: x.npy}}`, or a generator (`{blobs: …}`, `{arcs: …}`, `{moons: …}`). Relative paths are below
+    /// the data folder.
+    pub dataset: Source,
+    /// Which part; `all` is train, then test.
+    #[serde(default)]
+    pub split: Split,
+    /// Keep these classes only, by label or by name.
+    #[serde(default)]
+    pub classes: Option<Vec<Class>>,
+    /// Keep this many rows, chosen by a fixed permutation that never looks at labels.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub limit: Option<usize>,
+    /// Bring images to this side, or [height, width], with an antialiasing filter.
+    #[serde(default)]
+    pub resize: Option<Size>,
+    /// Centre images in a square of this side, padded with zeros.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 8192))]
+    pub pad: Option<u32>,
+}
+
+impl Load {
+    /// The source with its paths below `data` where they are relative.
+    pub fn source(&self, data: &Path) -> Source {
+        let mut source = self.dataset.clone();
+        match &mut source {
+            Source::Folder { folder } => *folder = data.join(&folder),
+            Source::Arrays { arrays } => {
+                for path in [&mut arrays.images, &mut arrays.features, &mut arrays.labels].into_iter().flatten() {
+                    *path = data.join(&path);
+                }
+            }
+            Source::Known(_) | Source::Synthetic(_) => {}
+        }
+        source
+    }
+
+    pub fn options(&self) -> Options {
+        Options {
+            split: self.split,
+            classes: self.classes.clone(),
+            limit: self.limit,
+            resize: self.resize,
+            pad: self.pad,
+        }
+    }
+}
+
+pub fn stage() -> Stage {
+    Stage {
+        kind: "load",
+        version: VERSION,
+        summary: "Reads a data set: a known one, a folder of images, arrays, or a synthetic one.",
+        inputs: vec![],
+        outputs,
+        settings: Settings { keyed, ..settings::<Load>() },
+        draws: never,
+        check,
+        sources,
+        accelerated: false,
+    }
+}
+
+fn outputs(settings: &Value) -> Vec<Output> {
+    let (images, labels) = (Output::file("images", artifact::IMAGES), Output::file("labels", artifact::LABELS));
+    let features = Output::file("features", artifact::FEATURES);
+    match typed::<Load>(settings).dataset {
+        Source::Known(_) => vec![images, labels],
+        Source::Folder { .. } => vec![images, Output::optional("labels", artifact::LABELS)],
+        Source::Synthetic(_) => vec![features, labels],
+        Source::Arrays { arrays } => {
+            let data = if arrays.images.is_some() { images } else { features };
+            let mut outputs = vec![data];
+            outputs.extend(arrays.labels.map(|_| labels));
+            outputs
+        }
+    }
+}
+
+fn check(settings: &Value, _: &[&str]) -> Result<(), String> {
+    match &typed::<Load>(settings).dataset {
+        Source::Known(name) if !moelab_data::known::names().any(|known| known == name) => {
+            let known: Vec<_> = moelab_data::known::names().collect();
+            Err(format!("unknown data set `{name}`; known are {}, or give {{folder: …}} or {{arrays: …}}", known.join(", ")))
+        }
+        Source::Arrays { arrays } if arrays.images.is_some() == arrays.features.is_some() => {
+            Err("`arrays` wants exactly one of `images` and `features`".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn sources(settings: &Value, data: &Path) -> Result<Sources, String> {
+    let load: Load = typed(settings);
+    let at = DataDir { dir: data.to_owned(), download: true };
+    let digests = moelab_data::source_digests(&load.source(data), load.split, &at).map_err(|e| e.to_string())?;
+    digests.into_iter().map(|(role, hex)| Ok((role, hex.parse().map_err(|e| format!("{e}"))?))).collect()
+}
+
+/// Settings without paths: what lies there enters the key as a digest.
+fn keyed(settings: &Value) -> Value {
+    let mut settings = settings.clone();
+    match typed::<Load>(&settings).dataset {
+        Source::Folder { .. } => settings["dataset"] = json!("folder"),
+        Source::Arrays { arrays } => {
+            let given = if arrays.images.is_some() { "images" } else { "features" };
+            settings["dataset"] = json!({"arrays": given, "labels": arrays.labels.is_some()});
+        }
+        Source::Known(_) | Source::Synthetic(_) => {}
+    }
+    settings
+}

@@ -1,0 +1,58 @@
+//! `moelab-worker`: runs jobs for `moelab`. The program that links libtorch.
+
+use clap::{Parser, Subcommand};
+use moelab_engine::job::worker::Worker;
+use moelab_science::{device, stage};
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tracing_subscriber::EnvFilter;
+
+/// Runs the stages of moelab; started by `moelab run`, or by hand with the folder of one job.
+#[derive(Parser)]
+#[command(name = "moelab-worker", version = env!("MOELAB_BUILD"))]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run jobs whose folders come as lines on standard input.
+    Serve,
+    /// Run the job in one folder.
+    Job { folder: PathBuf },
+    /// Print the devices this program can use, the fastest first.
+    Devices,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let filter = EnvFilter::try_from_env("MOELAB_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(io::stderr).init();
+    match run(args.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> io::Result<()> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let worker = Worker::new(env!("MOELAB_BUILD"), &stage::run, stop);
+    match command {
+        Command::Serve => worker.serve(io::stdin().lock()),
+        Command::Job { folder } => worker.keep_output().run_job(&folder).map(drop).map_err(io::Error::other),
+        Command::Devices => {
+            device::available().iter().for_each(|device| println!("{device}"));
+            Ok(())
+        }
+    }
+}
