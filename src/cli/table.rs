@@ -62,7 +62,7 @@ fn width() -> usize {
     if !stdout().is_terminal() {
         return WIDTH;
     }
-    rustix::termios::tcgetwinsize(stdout()).map_or(WIDTH, |size| usize::from(size.ws_col)).max(40)
+    usize::from(console::Term::stdout().size().1).max(40)
 }
 
 impl From<ResultsError> for Exit {

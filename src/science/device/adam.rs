@@ -102,10 +102,10 @@ pub fn adam_step<const D: usize>(
     let factors = rule.factors(step);
     let tensors = [param.inner(), grad.inner(), state.m.inner(), state.v.inner()];
     #[cfg(feature = "tch")]
-    let tensors = match super::torch::adam_step(tensors, &factors) {
-        Ok([param, m, v]) => return (param, AdamState { m, v }),
-        Err(not_ours) => not_ours,
-    };
+    if super::torch::holds(&tensors[0]) {
+        let [param, m, v] = super::torch::adam_step(tensors, &factors);
+        return (param, AdamState { m, v });
+    }
     composed(tensors, &factors)
 }
 

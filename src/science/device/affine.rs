@@ -17,9 +17,8 @@ pub fn affine_sample(images: Tensor<4>, theta: Tensor<3>) -> Tensor<4> {
     assert_eq!(theta.dims(), [batch, 2, 3], "affine_sample: one 2 × 3 map per image");
     let (images, theta) = (images.inner(), theta.inner());
     #[cfg(feature = "tch")]
-    let (images, theta) = match super::torch::affine_sample(images, theta) {
-        Ok(sampled) => return sampled,
-        Err(not_ours) => not_ours,
-    };
+    if super::torch::holds(&images) {
+        return super::torch::affine_sample(images, theta);
+    }
     composed::affine_sample(images, theta)
 }

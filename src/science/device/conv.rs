@@ -30,6 +30,7 @@ impl Default for ConvGeometry {
 
 /// Which statistics a batch norm normalises with.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a few per network, gone with the forward pass")]
 pub enum Statistics {
     /// Those of the batch itself (training). The block then reports them.
     Batch,
@@ -162,10 +163,9 @@ pub fn conv_block_inference(
 pub fn conv_chain(x: Tensor<4>, blocks: Vec<ConvBlock>) -> (Tensor<4>, Vec<Option<BatchMoments>>) {
     check(&x, &blocks);
     #[cfg(feature = "tch")]
-    let (x, blocks) = match super::torch::conv_chain(x, blocks) {
-        Ok(done) => return done,
-        Err(not_ours) => not_ours,
-    };
+    if super::torch::holds(&x) {
+        return super::torch::conv_chain(x, blocks);
+    }
     composed::conv_chain(x, blocks)
 }
 

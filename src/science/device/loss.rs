@@ -19,9 +19,8 @@ pub fn bce_with_logits<const D: usize>(logits: Tensor<D>, target: Tensor<D>) -> 
     );
     let target = target.inner();
     #[cfg(feature = "tch")]
-    let (logits, target) = match super::torch::bce_with_logits(logits, target) {
-        Ok(loss) => return loss,
-        Err(not_ours) => not_ours,
-    };
+    if super::torch::holds(&logits) {
+        return super::torch::bce_with_logits(logits, target);
+    }
     composed::bce_with_logits(logits, target)
 }

@@ -1,4 +1,4 @@
-//! The libtorch side of this module. Each operation answers `Err` with its arguments when they are not on libtorch.
+//! The libtorch side of this module. Its operations expect tensors that libtorch [`holds`].
 
 mod adam;
 mod chain;
@@ -14,6 +14,7 @@ pub(super) use pointwise::{affine_sample, bce_with_logits};
 use super::choice::{Choice, DeviceError};
 use super::{Device, Settings};
 use burn::backend::DispatchDevice;
+use burn::tensor::Tensor;
 use std::collections::BTreeMap;
 use std::sync::Once;
 
@@ -97,6 +98,7 @@ pub(super) fn library_info() -> BTreeMap<String, String> {
     info
 }
 
-fn is_libtorch(device: &Device) -> bool {
-    matches!(device.clone().inner().as_dispatch(), DispatchDevice::LibTorch(_))
+/// Whether a tensor is libtorch's, with or without autodiff.
+pub(super) fn holds<const D: usize>(tensor: &Tensor<D>) -> bool {
+    matches!(tensor.device().inner().as_dispatch(), DispatchDevice::LibTorch(_))
 }

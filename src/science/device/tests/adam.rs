@@ -83,7 +83,7 @@ fn what_others_still_read_is_not_overwritten() {
     for device in devices() {
         let param: Tensor<1> = noise([64], 5, &device);
         let kept = (param.clone(), values(param.clone()));
-        let view = param.clone().slice([0..32]);
+        let view = param.clone().narrow(0, 0, 32);
         let grad: Tensor<1> = noise([64], 6, &device);
         let state = AdamState::new(&param);
         let (moved, after) = adam_step(param, grad.clone(), state.clone(), &AdamRule::default(), 1);

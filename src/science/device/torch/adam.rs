@@ -3,21 +3,14 @@
 //! On the CPU one loop over the arrays, which reads and writes each once; libtorch's own operations would take 26 passes.
 //! Elsewhere, and for layouts the loop does not know, libtorch's operations in place.
 
-use super::is_libtorch;
 use super::pointwise::{plain, wrap};
 use crate::device::adam::Factors;
 use burn::backend::libtorch::TchTensor;
 use burn::tensor::Tensor;
 
-/// See [`super::super::adam_step`]. The tensors are parameter, gradient and both moments, without autodiff and of one
+/// See [`crate::device::adam_step`]. The tensors are parameter, gradient and both moments, without autodiff and of one
 /// shape; the result is the parameter and the moments.
-pub(in super::super) fn adam_step<const D: usize>(
-    tensors: [Tensor<D>; 4],
-    factors: &Factors,
-) -> Result<[Tensor<D>; 3], [Tensor<D>; 4]> {
-    if !tensors.iter().all(|tensor| is_libtorch(&tensor.device())) {
-        return Err(tensors);
-    }
+pub(in super::super) fn adam_step<const D: usize>(tensors: [Tensor<D>; 4], factors: &Factors) -> [Tensor<D>; 3] {
     let [param, grad, m, v] = tensors.map(plain);
     let mut moved = [param, m, v].map(own);
     if moved.iter().chain([&grad.tensor]).all(is_flat) {
@@ -38,7 +31,7 @@ pub(in super::super) fn adam_step<const D: usize>(
     } else {
         tch::no_grad(|| operations(&mut moved, &grad.tensor, factors));
     }
-    Ok(moved.map(wrap))
+    moved.map(wrap)
 }
 
 /// Memory that may be overwritten: the tensor's own if nobody else reads it, else a copy.

@@ -5,21 +5,19 @@
 //! graph on the way. burn never sees a tensor that belongs to a libtorch graph.
 
 use super::graph::Graph;
-use super::is_libtorch;
-use super::pointwise::{plain, wrap};
+use super::pointwise::{Tracked, lift, plain, wrap};
 use super::row::{Row, run};
+use crate::device::composed;
 use crate::device::conv::{BatchMoments, ConvBlock};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops, OpsKind};
 use burn::backend::libtorch::TchTensor;
-use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, LibTorch};
 use burn::tensor::{GradientCheckpointingStrategy, Tensor};
 use std::sync::{Arc, Mutex};
 
-type Tracked = FloatTensor<Autodiff<LibTorch>>;
 type Output = (Tensor<4>, Vec<Option<BatchMoments>>);
 
 /// Blocks in one node. burn fixes the number of a node's parents at compile time, so longer rows are cut.
@@ -28,21 +26,16 @@ const BLOCKS: usize = 12;
 /// node that needs no gradient, which burn drops at once.
 const PARENTS: usize = 1 + 4 * BLOCKS;
 
-/// See [`super::super::conv_chain`].
-pub(in super::super) fn conv_chain(
-    x: Tensor<4>,
-    blocks: Vec<ConvBlock>,
-) -> Result<Output, (Tensor<4>, Vec<ConvBlock>)> {
-    if !is_libtorch(&x.device()) {
-        return Err((x, blocks));
-    }
+/// See [`crate::device::conv_chain`].
+pub(in super::super) fn conv_chain(x: Tensor<4>, blocks: Vec<ConvBlock>) -> Output {
     let (mut autodiff, mut recompute) = (false, false);
     for_each_context(&x, &blocks, |strategy| {
         autodiff |= strategy.is_some();
         recompute |= strategy.is_some_and(|s| s != GradientCheckpointingStrategy::Disabled);
     });
     if recompute {
-        return Err((x, blocks));
+        // burn recomputes what it dropped, which only its own operations can.
+        return composed::conv_chain(x, blocks);
     }
     let mut x = x;
     let mut moments = Vec::with_capacity(blocks.len());
@@ -57,7 +50,7 @@ pub(in super::super) fn conv_chain(
         moments.extend(found);
         x = y;
     }
-    Ok((x, moments))
+    (x, moments)
 }
 
 fn for_each_context(x: &Tensor<4>, blocks: &[ConvBlock], mut visit: impl FnMut(Option<GradientCheckpointingStrategy>)) {
@@ -110,13 +103,6 @@ fn tracked(x: Tensor<4>, blocks: Vec<ConvBlock>) -> Output {
         Tensor::from_primitive::<Autodiff<LibTorch>>(y),
         moments.into_iter().map(report).collect(),
     )
-}
-
-fn lift<const D: usize>(tensor: Tensor<D>) -> Tracked {
-    tensor
-        .autodiff()
-        .try_into_primitive::<Autodiff<LibTorch>>()
-        .expect("a float tensor on libtorch, lifted to autodiff")
 }
 
 fn report(moments: Option<(tch::Tensor, tch::Tensor)>) -> Option<BatchMoments> {

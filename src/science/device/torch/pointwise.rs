@@ -1,47 +1,32 @@
 //! Operations without a graph of libtorch's: their derivatives are written out or not wanted.
 
-use super::is_libtorch;
+use crate::device::composed;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::libtorch::TchTensor;
+use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, LibTorch};
 use burn::tensor::{GradientCheckpointingStrategy, Tensor};
 
 /// See [`crate::device::affine_sample`]; neither tensor has autodiff.
-pub(in super::super) fn affine_sample(
-    images: Tensor<4>,
-    theta: Tensor<3>,
-) -> Result<Tensor<4>, (Tensor<4>, Tensor<3>)> {
-    if !is_libtorch(&images.device()) || !is_libtorch(&theta.device()) {
-        return Err((images, theta));
-    }
+pub(in super::super) fn affine_sample(images: Tensor<4>, theta: Tensor<3>) -> Tensor<4> {
     let (images, theta) = (plain(images), plain(theta));
-    let sampled = tch::no_grad(|| {
+    wrap(tch::no_grad(|| {
         let grid = tch::Tensor::affine_grid_generator(&theta.tensor, images.tensor.size(), false);
         const BILINEAR: i64 = 0;
         const ZEROS: i64 = 0;
         images.tensor.grid_sampler(&grid, BILINEAR, ZEROS, false)
-    });
-    Ok(wrap(sampled))
+    }))
 }
 
-/// See [`super::super::bce_with_logits`]; the target has no autodiff.
-pub(in super::super) fn bce_with_logits<const D: usize>(
-    logits: Tensor<D>,
-    target: Tensor<D>,
-) -> Result<Tensor<D>, (Tensor<D>, Tensor<D>)> {
-    if !is_libtorch(&logits.device()) || !is_libtorch(&target.device()) {
-        return Err((logits, target));
-    }
+/// See [`crate::device::bce_with_logits`]; the target has no autodiff.
+pub(in super::super) fn bce_with_logits<const D: usize>(logits: Tensor<D>, target: Tensor<D>) -> Tensor<D> {
     match logits.gradient_checkpointing_strategy() {
-        None => Ok(wrap(cross_entropy(&plain(logits).tensor, &plain(target).tensor))),
+        None => wrap(cross_entropy(&plain(logits).tensor, &plain(target).tensor)),
         Some(GradientCheckpointingStrategy::Disabled) => {
-            let logits = logits
-                .try_into_primitive::<Autodiff<LibTorch>>()
-                .expect("autodiff on libtorch, as just seen");
-            let target = plain(target);
+            let (logits, target) = (lift(logits), plain(target));
             let value = TchTensor::new(cross_entropy(&logits.primitive().tensor, &target.tensor));
             let node = logits.node();
             let loss = match CrossEntropy
@@ -52,9 +37,10 @@ pub(in super::super) fn bce_with_logits<const D: usize>(
                 OpsKind::Tracked(prep) => prep.finish((logits.into_primitive(), target), value),
                 OpsKind::UnTracked(prep) => prep.finish(value),
             };
-            Ok(Tensor::from_primitive::<Autodiff<LibTorch>>(loss))
+            Tensor::from_primitive::<Autodiff<LibTorch>>(loss)
         }
-        Some(_) => Err((logits, target)),
+        // Under the other strategies burn recomputes what it dropped, which only its own operations can.
+        Some(_) => composed::bce_with_logits(logits, target),
     }
 }
 
@@ -83,6 +69,17 @@ impl Backward<LibTorch, 1> for CrossEntropy {
             grads.register::<LibTorch>(parent.id, TchTensor::new(gradient));
         }
     }
+}
+
+/// What burn's autodiff wraps around a libtorch tensor.
+pub(super) type Tracked = FloatTensor<Autodiff<LibTorch>>;
+
+/// The same behind a burn tensor that is on libtorch, made a constant of the graph if it has no autodiff.
+pub(super) fn lift<const D: usize>(tensor: Tensor<D>) -> Tracked {
+    tensor
+        .autodiff()
+        .try_into_primitive::<Autodiff<LibTorch>>()
+        .expect("a float tensor on libtorch with autodiff")
 }
 
 /// The libtorch tensor behind a burn tensor that is on libtorch and has no autodiff.

@@ -1,0 +1,119 @@
+//! A laboratory for process tests: a folder with the shipped pipelines, an experiment, and a store.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+pub struct Lab {
+    dir: tempfile::TempDir,
+}
+
+/// What a program said.
+#[derive(Debug)]
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Said {
+    fn of(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).expect("moelab prints UTF-8"),
+            err: String::from_utf8(output.stderr).expect("moelab prints UTF-8"),
+        }
+    }
+
+    /// Standard output as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("no JSON ({e}):\n{}\n{}", self.out, self.err))
+    }
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        let lab = Self { dir: tempfile::tempdir().unwrap() };
+        for folder in ["pipelines", "experiments", "data"] {
+            std::fs::create_dir(lab.path(folder)).unwrap();
+        }
+        for pipeline in ["moe", "thesis"] {
+            let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("pipelines/{pipeline}.yaml"));
+            std::fs::copy(shipped, lab.path(&format!("pipelines/{pipeline}.yaml"))).unwrap();
+        }
+        lab
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    /// The whole pipeline, made tiny: 300 digits, two epochs.
+    pub fn tiny(&self, set: &str, rest: &str) {
+        self.write(
+            "experiments/tiny.yaml",
+            &format!(
+                "experiment: tiny\n\
+                 pipeline: moe\n\
+                 set:\n  dataset: digits\n  limit: 300\n  filters: 4\n  wide_latent: 8\n  kl_weight: 0.1\n  \
+                 n_neighbors: 15\n  n_components: 2\n  min_samples: 5\n  \
+                 epochs: {{wide: 2, vae: 2, manager: 1, moe: 1}}\n{set}\
+                 matrix:\n  axes:\n    min_cluster_fraction: [0.03, 0.05]\n\
+                 metrics:\n  acc: evaluation.acc\n  K: evaluation.clusters\n{rest}"
+            ),
+        );
+    }
+
+    pub fn moelab(&self, args: &[&str]) -> Said {
+        self.moelab_in("store", args)
+    }
+
+    pub fn moelab_in(&self, store: &str, args: &[&str]) -> Said {
+        let output = Command::new(env!("CARGO_BIN_EXE_moelab"))
+            .current_dir(self.dir.path())
+            .args(["--store", store])
+            .args(args)
+            .env_remove("MOELAB_DATA")
+            .output()
+            .unwrap();
+        Said::of(output)
+    }
+
+    /// Runs, expects success, and gives the report.
+    pub fn run(&self, args: &[&str]) -> Value {
+        self.run_in("store", args)
+    }
+
+    pub fn run_in(&self, store: &str, args: &[&str]) -> Value {
+        let said = self.moelab_in(store, &[&["run", "--format", "json", "--threads", "1"], args].concat());
+        assert_eq!(said.code, 0, "{}\n{}", said.out, said.err);
+        said.json()
+    }
+
+    /// Stages that a run would execute now, sorted.
+    pub fn planned(&self, args: &[&str]) -> Vec<String> {
+        let said = self.moelab(&[&["plan", "--format", "json"], args].concat());
+        let all = said.json();
+        let run = all.as_array().unwrap().iter().filter(|one| one["status"] != "cached");
+        let mut stages: Vec<String> = run.map(|one| one["stage"].as_str().unwrap().to_owned()).collect();
+        stages.sort();
+        stages
+    }
+
+    /// Every object of a store: name → bytes.
+    pub fn objects(&self, store: &str) -> BTreeMap<String, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        for shard in std::fs::read_dir(self.path(store).join("objects")).unwrap().flatten() {
+            for object in std::fs::read_dir(shard.path()).unwrap().flatten() {
+                let name = format!("{:?}{:?}", shard.file_name(), object.file_name());
+                found.insert(name, std::fs::read(object.path()).unwrap());
+            }
+        }
+        found
+    }
+}

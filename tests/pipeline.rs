@@ -1,0 +1,156 @@
+//! The whole thesis pipeline through the two programs: what runs, what does not, and that bytes repeat.
+
+mod common;
+
+use common::Lab;
+use serde_json::json;
+
+#[test]
+fn the_pipeline_ends_in_a_table_and_a_second_run_executes_nothing() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 2\n", "");
+    let first = lab.run(&["tiny"]);
+    assert!(first["executed"].as_u64().unwrap() > 20, "{first}");
+    let second = lab.run(&["tiny"]);
+    assert_eq!((&second["executed"], &second["cached"]), (&json!(0), &first["executed"]));
+
+    let said = lab.moelab(&["table", "tiny", "--format", "json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let rows = said.json();
+    let acc = rows.as_array().unwrap().iter().find(|row| row["metric"] == "acc").unwrap().clone();
+    assert_eq!((&acc["n"], &acc["expected"]), (&json!(2), &json!(2)));
+    assert!(acc["mean"].as_f64().unwrap() > 0.2 && acc["std"].is_number(), "{acc}");
+}
+
+#[test]
+fn a_changed_alpha_runs_the_joint_stage_and_its_evaluation() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 1\n", "");
+    lab.run(&["tiny"]);
+    assert_eq!(lab.planned(&["tiny", "--set", "alpha=10"]), ["evaluation", "moe"]);
+    assert_eq!(lab.run(&["tiny", "--set", "alpha=10"])["executed"], 2);
+}
+
+#[test]
+fn another_seed_runs_that_seed_alone() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 1\n", "");
+    let one = lab.run(&["tiny"]);
+    lab.tiny("seeds: 2\n", "");
+    let two = lab.run(&["tiny"]);
+    // `load` is shared by the seeds.
+    assert_eq!(two["executed"].as_u64().unwrap(), one["executed"].as_u64().unwrap() - 1);
+    assert_eq!(two["cached"], one["executed"]);
+}
+
+#[test]
+fn comments_order_and_spelling_run_nothing() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 1\n", "");
+    lab.run(&["tiny"]);
+    let text = std::fs::read_to_string(lab.path("experiments/tiny.yaml")).unwrap();
+    let text = text.replace("  filters: 4\n", "").replace("set:\n", "set:   # a comment\n  filters: 0x4\n  alpha: 1.0e2\n");
+    lab.write("experiments/tiny.yaml", &text);
+    let pipeline = std::fs::read_to_string(lab.path("pipelines/moe.yaml")).unwrap();
+    lab.write("pipelines/moe.yaml", &format!("# another comment\n{pipeline}"));
+    assert_eq!(lab.planned(&["tiny"]), Vec::<String>::new());
+}
+
+#[test]
+fn two_clean_runs_give_the_same_bytes() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 1\n", "");
+    lab.run_in("a", &["tiny"]);
+    lab.run_in("b", &["tiny"]);
+    let (a, b) = (lab.objects("a"), lab.objects("b"));
+    assert!(a.len() > 10);
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    assert!(a == b, "objects of one name differ");
+}
+
+/// The digits as arrays, with labels of the caller's making.
+fn arrays(lab: &Lab, shuffle: bool) {
+    let at = moelab_data::DataDir { dir: lab.path("data"), download: false };
+    let options = moelab_data::Options { limit: Some(300), ..Default::default() };
+    let loaded = moelab_data::load(&moelab_data::Source::Known("digits".into()), &options, &at).unwrap();
+    let moelab_data::Loaded::Images(images) = loaded else { panic!("digits are images") };
+    let mut labels = images.labels.unwrap().values;
+    if shuffle {
+        labels.rotate_left(101);
+    }
+    let bytes: Vec<u8> = labels.iter().flat_map(|label| label.to_le_bytes()).collect();
+    npy(&lab.path("data/images.npy"), "|u1", &format!("({}, {}, {})", images.n, images.height, images.width), &images.data);
+    npy(&lab.path("data/labels.npy"), "<i8", &format!("({},)", images.n), &bytes);
+}
+
+fn npy(path: &std::path::Path, dtype: &str, shape: &str, data: &[u8]) {
+    let mut header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}");
+    while (10 + header.len() + 1) % 64 != 0 {
+        header.push(' ');
+    }
+    header.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(data);
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn on_arrays(lab: &Lab) {
+    lab.tiny("seeds: 1\n", "");
+    let text = std::fs::read_to_string(lab.path("experiments/tiny.yaml")).unwrap();
+    let arrays = "dataset: {arrays: {images: images.npy, labels: labels.npy}}\n  limit: null";
+    lab.write("experiments/tiny.yaml", &text.replace("dataset: digits\n  limit: 300", arrays));
+}
+
+#[test]
+fn labels_reach_the_evaluation_and_nothing_else() {
+    let lab = Lab::new();
+    on_arrays(&lab);
+    arrays(&lab, false);
+    let first = lab.run(&["tiny"]);
+    arrays(&lab, true);
+    let second = lab.run(&["tiny"]);
+    // Other labels: they are loaded again, and three evaluations differ. Whatever else had seen them would run, too.
+    assert_eq!(second["executed"], 4);
+    assert_eq!(second["cached"].as_u64().unwrap(), first["executed"].as_u64().unwrap() - 4);
+}
+
+#[test]
+fn a_touched_or_moved_data_file_runs_nothing() {
+    let lab = Lab::new();
+    on_arrays(&lab);
+    arrays(&lab, false);
+    lab.run(&["tiny"]);
+    arrays(&lab, false);
+    assert_eq!(lab.run(&["tiny"])["executed"], 0);
+    std::fs::rename(lab.path("data/images.npy"), lab.path("data/renamed.npy")).unwrap();
+    let text = std::fs::read_to_string(lab.path("experiments/tiny.yaml")).unwrap();
+    lab.write("experiments/tiny.yaml", &text.replace("images.npy", "renamed.npy"));
+    assert_eq!(lab.run(&["tiny"])["executed"], 0);
+}
+
+#[test]
+fn a_failed_stage_is_named_with_its_log_and_the_rest_goes_on_if_asked() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 2\n", "");
+    let said = lab.moelab(&["run", "tiny", "--keep-going", "--set", "min_samples=290"]);
+    assert_eq!(said.code, 4, "{}", said.err);
+    assert!(said.err.contains("FAILED candidates") && said.err.contains("min_cluster_size"), "{}", said.err);
+    assert!(said.out.contains("(0/2)"), "{}", said.out);
+}
+
+#[test]
+fn show_and_log_tell_of_one_action() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 2\n", "");
+    let said = lab.moelab(&["show", "tiny", "vae", "--seed", "1"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("has not run yet"), "{}", said.err);
+    lab.run(&["tiny", "--only", "vae"]);
+    let said = lab.moelab(&["show", "tiny", "vae", "--seed", "1"]);
+    assert!(said.out.contains("\"latent_dim\"") && said.out.contains("libtorch"), "{}{}", said.out, said.err);
+    assert!(lab.moelab(&["log", "tiny", "vae", "--seed", "1"]).out.contains("epoch 2/2"));
+    let said = lab.moelab(&["show", "tiny", "vae"]);
+    assert!(said.code == 2 && said.err.contains("seed=0") && said.err.contains("seed=1"), "{}", said.err);
+}
