@@ -47,11 +47,10 @@ fn word(status: Status) -> &'static str {
 }
 
 fn name(one: &NodeStatus) -> String {
-    let mut text = one.stage.clone();
-    for (axis, value) in one.axes.iter().chain(one.seed.as_ref().map(|seed| (&SEED, seed))) {
-        text.push_str(&format!(" {axis}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
-    }
-    text
+    let axes = one.axes.iter().map(|(axis, value)| (axis.as_str(), value));
+    let seed = one.seed.iter().map(|seed| (moelab_engine::plan::SEED_AXIS, seed));
+    let say = |(axis, value): (&str, &serde_json::Value)| {
+        format!(" {axis}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    };
+    one.stage.clone() + &axes.chain(seed).map(say).collect::<String>()
 }
-
-static SEED: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| moelab_engine::plan::SEED_AXIS.to_owned());

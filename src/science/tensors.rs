@@ -47,7 +47,7 @@ impl Named {
 
 /// The values of a tensor, row-major.
 pub fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().into_vec().expect("converted to f32 one call before")
+    tensor.into_data().convert::<f32>().try_into_vec().expect("converted to f32 one call before")
 }
 
 /// Contents of a safetensors file.

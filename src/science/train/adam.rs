@@ -72,15 +72,16 @@ impl ModuleMapper for Step<'_> {
         let Some(gradient) = param.val().grad(self.gradients) else { return param };
         let gradient = gradient.flatten::<1>(0, D - 1);
         let path = self.path.name();
-        let mut state = self.adam.moments.remove(&path).unwrap_or_else(|| AdamState::new(&gradient));
+        let state = self.adam.moments.remove(&path).unwrap_or_else(|| AdamState::new(&gradient));
+        let mut moments = None;
         let param = param.map(|tensor| {
             let shape = tensor.dims();
             let flat = tensor.inner().flatten::<1>(0, D - 1);
-            let (next, moments) = adam_step(flat, gradient, state, &self.adam.rule, self.adam.steps);
-            state = moments;
+            let (next, after) = adam_step(flat, gradient, state, &self.adam.rule, self.adam.steps);
+            moments = Some(after);
             Tensor::from_inner(next.reshape(shape)).require_grad()
         });
-        self.adam.moments.insert(path, state);
+        self.adam.moments.insert(path, moments.expect("map calls its closure"));
         param
     }
 }

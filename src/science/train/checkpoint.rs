@@ -115,8 +115,8 @@ impl Checkpoints {
     pub fn save(&self, state: &State) -> Result<(), String> {
         let failed = |e: &dyn std::fmt::Display| format!("cannot write a checkpoint in {}: {e}", self.folder.display());
         fs::create_dir_all(&self.folder).map_err(|e| failed(&e))?;
-        let position = |name: &&str| self.read(&self.folder.join(name)).map(|state| state.position).ok();
-        let older = FILES.iter().min_by_key(position).expect("there are two names");
+        let position = |name: &str| self.read(&self.folder.join(name)).map(|state| state.position).ok();
+        let older = FILES.into_iter().min_by_key(|name| position(name)).expect("there are two names");
         let meta = Meta {
             format: FORMAT,
             binding: self.binding.clone(),
