@@ -58,9 +58,9 @@ pub struct Experiment {
 pub struct Run {
     #[command(flatten)]
     pub experiment: Experiment,
-    /// Jobs at the same time.
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
-    pub jobs: u64,
+    /// Jobs at the same time; by default one per core, up to 4.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub jobs: Option<u64>,
     /// Threads of one job; by default the cores divided by the jobs.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub threads: Option<u64>,

@@ -122,7 +122,7 @@ mod tests {
             |k| k.config["alpha"] = json!(10),
             |k| k.seed = None,
             |k| k.inputs.clear(),
-            |k| drop(k.sources.insert("file".into(), Digest::of(b"x"))),
+            |k| _ = k.sources.insert("file".into(), Digest::of(b"x")),
             |k| k.outputs.clear(),
         ];
         for change in changes {

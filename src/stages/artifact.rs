@@ -1,6 +1,6 @@
 //! Artifact types: what ports match on. All are open formats that Python reads.
 
-/// safetensors: `images` u8 [N, C, H, W]; metadata `name`, `split`, `source`. Scaling to [0, 1] is the consumer's.
+/// safetensors: `images` u8 [N, C, H, W]; metadata `name`, `split`. Scaling to [0, 1] is the consumer's.
 pub const IMAGES: &str = "images";
 /// safetensors: `labels` i64 [N]; metadata `classes` (a JSON list of names). Read by `evaluate` alone.
 pub const LABELS: &str = "labels";

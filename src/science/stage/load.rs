@@ -15,13 +15,14 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     match &loaded {
         Loaded::Images(images) => {
             let shape = [images.n, images.channels, images.height, images.width];
-            let meta = json!({"name": images.name, "split": images.split, "source": images.source_digest});
+            // No source digest here: it would cover the labels, and other labels must not make other images.
+            let meta = json!({"name": images.name, "split": images.split});
             let tensors = [("images", &shape[..], Content::U8(&images.data))];
             write(&job.output("images")?, &tensors, &meta).map_err(refuse)?;
         }
         Loaded::Features(features) => {
             let shape = [features.matrix.rows(), features.matrix.cols()];
-            let meta = json!({"name": features.name, "split": features.split, "source": features.source_digest});
+            let meta = json!({"name": features.name, "split": features.split});
             let tensors = [("features", &shape[..], Content::F32(features.matrix.data()))];
             write(&job.output("features")?, &tensors, &meta).map_err(refuse)?;
         }

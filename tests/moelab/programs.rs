@@ -1,8 +1,8 @@
 //! The two programs as programs: what they link, how they refuse.
 
-mod common;
 
-use common::Lab;
+
+use crate::lab::Lab;
 
 fn names(program: &str, library: &str) -> bool {
     let bytes = std::fs::read(program).unwrap();

@@ -1,0 +1,5 @@
+//! Tests through the two programs.
+
+mod lab;
+mod pipeline;
+mod programs;
