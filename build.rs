@@ -19,7 +19,12 @@ fn identity() {
         hash.update(file.to_string_lossy().as_bytes());
         hash.update(std::fs::read(file).unwrap_or_default());
     }
-    let digest: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = hash
+        .finalize()
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     println!("cargo::rustc-env=MOELAB_BUILD={}-{digest}", env!("CARGO_PKG_VERSION"));
     println!("cargo::rerun-if-changed=src");
 }

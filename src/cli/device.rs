@@ -20,7 +20,9 @@ pub fn resolve(asked: &str, worker: &Path) -> String {
         return CPU.to_owned();
     }
     let listed = Command::new(worker).arg("devices").output();
-    let listed = listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let listed = listed
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default();
     listed.lines().next().unwrap_or(CPU).to_owned()
 }
 

@@ -23,7 +23,12 @@ use tracing_subscriber::EnvFilter;
 fn main() -> ExitCode {
     let args = Args::parse();
     let filter = EnvFilter::try_from_env("MOELAB_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).without_time().with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .without_time()
+        .with_writer(io::stderr)
+        .init();
     let done = match &args.command {
         Command::Run(run) => run::main(&args.common, run),
         Command::Plan(plan) => plan::main(&args.common, plan),

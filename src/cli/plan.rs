@@ -11,12 +11,19 @@ pub fn main(common: &Common, args: &Plan) -> Result<ExitCode, Exit> {
     let setup = Setup::load(&args.experiment)?;
     let store = store_if_any(&common.store)?;
     let data = std::path::absolute(&common.data)?;
-    let question = Question { only: &args.only, force: &args.force };
+    let question = Question {
+        only: &args.only,
+        force: &args.force,
+    };
     let all = plan_status(&setup.plan, &setup.registry, store.as_ref(), &data, question);
     let mut out = stdout().lock();
     match args.format {
         RunFormat::Json => {
-            writeln!(out, "{}", serde_json::to_string_pretty(&all).expect("a status is plain data"))?;
+            writeln!(
+                out,
+                "{}",
+                serde_json::to_string_pretty(&all).expect("a status is plain data")
+            )?;
         }
         RunFormat::Text => {
             let wide = all.iter().map(|one| name(one).chars().count()).max().unwrap_or(0);
@@ -50,7 +57,10 @@ fn name(one: &NodeStatus) -> String {
     let axes = one.axes.iter().map(|(axis, value)| (axis.as_str(), value));
     let seed = one.seed.iter().map(|seed| (moelab_engine::plan::SEED_AXIS, seed));
     let say = |(axis, value): (&str, &serde_json::Value)| {
-        format!(" {axis}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+        format!(
+            " {axis}={}",
+            value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+        )
     };
     one.stage.clone() + &axes.chain(seed).map(say).collect::<String>()
 }

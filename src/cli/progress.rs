@@ -25,7 +25,13 @@ impl Progress {
             ProgressDrawTarget::stderr()
         });
         let total = bars.add(ProgressBar::new(0).with_style(style("{wide_bar} {pos}/{len} actions, {elapsed}")));
-        Self { bars, total, running: BTreeMap::new(), plain, cached: 0 }
+        Self {
+            bars,
+            total,
+            running: BTreeMap::new(),
+            plain,
+            cached: 0,
+        }
     }
 
     fn say(&self, line: &str) {
@@ -49,7 +55,10 @@ fn style(template: &str) -> ProgressStyle {
 fn values(values: &BTreeMap<String, f64>) -> String {
     // Per-expert shares belong in the history; a line has room for the rest.
     let shown = values.iter().filter(|(name, _)| !name.starts_with("share_"));
-    shown.map(|(name, value)| format!("{name} {value:.4}")).collect::<Vec<_>>().join(", ")
+    shown
+        .map(|(name, value)| format!("{name} {value:.4}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 impl Observer for Progress {
@@ -64,7 +73,11 @@ impl Observer for Progress {
 
     fn job_started(&mut self, job: &JobInfo) {
         if self.plain {
-            let again = if job.attempt > 1 { format!(" (attempt {})", job.attempt) } else { String::new() };
+            let again = if job.attempt > 1 {
+                format!(" (attempt {})", job.attempt)
+            } else {
+                String::new()
+            };
             self.say(&format!("start  {job} on {}{again}", job.device));
             return;
         }
@@ -79,7 +92,12 @@ impl Observer for Progress {
             Event::Waiting { holder } => self.say(&format!("wait   {job}: {holder}")),
             Event::Note { text } => self.say(&format!("note   {job}: {text}")),
             Event::Started { .. } => {}
-            Event::Progress { done, total, unit, values: named } => {
+            Event::Progress {
+                done,
+                total,
+                unit,
+                values: named,
+            } => {
                 let Some(bar) = self.running.get(&job.key) else { return };
                 if bar.length() != Some(*total) {
                     bar.set_length(*total);

@@ -46,7 +46,10 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     summarise(&report);
     let mut code = report.exit_code();
     match args.format {
-        RunFormat::Json => println!("{}", serde_json::to_string_pretty(&report).expect("a report is plain data")),
+        RunFormat::Json => println!(
+            "{}",
+            serde_json::to_string_pretty(&report).expect("a report is plain data")
+        ),
         RunFormat::Text if args.only.is_empty() => {
             let incomplete = table::print(Some(&store), &[setup], TableFormat::Text, false, None, common)?;
             if code == 0 && incomplete {
@@ -59,7 +62,10 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
         let signal = watched.signal.load(Ordering::Relaxed);
         code = if signal == SIGTERM { 143 } else { 130 };
         let again: Vec<String> = std::env::args().collect();
-        eprintln!("interrupted; finished stages and checkpoints are kept. Continue with:\n  {}", again.join(" "));
+        eprintln!(
+            "interrupted; finished stages and checkpoints are kept. Continue with:\n  {}",
+            again.join(" ")
+        );
     }
     Ok(ExitCode::from(code))
 }
@@ -68,7 +74,10 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
 /// that loop makes two threads twenty times slower than one (measured). A short spin costs a tenth when nobody does.
 fn command(worker: PathBuf) -> WorkerCommand {
     let mut command = WorkerCommand::serve(worker);
-    if ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"].iter().all(|name| std::env::var_os(name).is_none()) {
+    if ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"]
+        .iter()
+        .all(|name| std::env::var_os(name).is_none())
+    {
         command.env.push(("GOMP_SPINCOUNT".to_owned(), "5000".to_owned()));
     }
     command
@@ -78,22 +87,42 @@ fn command(worker: PathBuf) -> WorkerCommand {
 fn spec_text(experiment: &Experiment) -> Result<String, Exit> {
     let files = [&experiment.file, &experiment.pipeline.file];
     let texts = files.map(|file| Ok(format!("# {}\n{}", file.display(), std::fs::read_to_string(file)?)));
-    texts.into_iter().collect::<Result<Vec<_>, std::io::Error>>().map(|texts| texts.join("\n---\n")).map_err(Exit::from)
+    texts
+        .into_iter()
+        .collect::<Result<Vec<_>, std::io::Error>>()
+        .map(|texts| texts.join("\n---\n"))
+        .map_err(Exit::from)
 }
 
 fn summarise(report: &RunReport) {
-    let mut parts = vec![format!("{} executed", report.executed), format!("{} cached", report.cached)];
+    let mut parts = vec![
+        format!("{} executed", report.executed),
+        format!("{} cached", report.cached),
+    ];
     let more = [
         (report.waited, "made by another process"),
         (report.failed, "failed"),
         (report.blocked, "blocked by a failure"),
         (report.not_started, "not started"),
     ];
-    parts.extend(more.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")));
+    parts.extend(
+        more.iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, what)| format!("{n} {what}")),
+    );
     eprintln!("{} in {:.1} s", parts.join(", "), report.seconds);
     for failure in &report.failures {
-        let axes: Vec<String> = failure.axes.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        eprintln!("\nFAILED {} {}\n  {}", failure.stage, axes.join(" "), failure.message.replace('\n', "\n  "));
+        let axes: Vec<String> = failure
+            .axes
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        eprintln!(
+            "\nFAILED {} {}\n  {}",
+            failure.stage,
+            axes.join(" "),
+            failure.message.replace('\n', "\n  ")
+        );
         if let Some(log) = &failure.log {
             eprintln!("  log: {}", log.display());
         }
@@ -108,7 +137,10 @@ struct Watched {
 
 impl Watched {
     fn start() -> Result<Self, Exit> {
-        let watched = Self { cancel: Arc::default(), signal: Arc::default() };
+        let watched = Self {
+            cancel: Arc::default(),
+            signal: Arc::default(),
+        };
         let (cancel, last) = (Arc::clone(&watched.cancel), Arc::clone(&watched.signal));
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
         std::thread::spawn(move || {

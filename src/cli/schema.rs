@@ -13,14 +13,23 @@ pub fn main(args: &Schema) -> Result<ExitCode, Exit> {
             Some(stage) => stage.settings.schema.clone(),
             None => {
                 let known: Vec<_> = registry.kinds().collect();
-                return Err(Exit::Usage(format!("no stage kind is called `{kind}`; there are {}", known.join(", "))));
+                return Err(Exit::Usage(format!(
+                    "no stage kind is called `{kind}`; there are {}",
+                    known.join(", ")
+                )));
             }
         },
         None => {
-            let all = registry.stages().map(|stage| (stage.kind.to_owned(), stage.settings.schema.clone()));
+            let all = registry
+                .stages()
+                .map(|stage| (stage.kind.to_owned(), stage.settings.schema.clone()));
             Value::Object(all.collect::<Map<_, _>>())
         }
     };
-    writeln!(stdout().lock(), "{}", serde_json::to_string_pretty(&document).expect("a schema is plain data"))?;
+    writeln!(
+        stdout().lock(),
+        "{}",
+        serde_json::to_string_pretty(&document).expect("a schema is plain data")
+    )?;
     Ok(ExitCode::SUCCESS)
 }

@@ -23,11 +23,19 @@ impl Setup {
         let registry = moelab_stages::registry();
         let experiment = spec::load(experiment, &registry, overrides)?;
         let plan = Plan::build(&experiment, &registry)?;
-        Ok(Self { registry, experiment, plan })
+        Ok(Self {
+            registry,
+            experiment,
+            plan,
+        })
     }
 }
 
 /// The store for reading; none if there is no such folder yet.
 pub fn store_if_any(folder: &Path) -> Result<Option<Store>, Exit> {
-    if folder.exists() { Ok(Some(Store::open_read_only(folder)?)) } else { Ok(None) }
+    if folder.exists() {
+        Ok(Some(Store::open_read_only(folder)?))
+    } else {
+        Ok(None)
+    }
 }

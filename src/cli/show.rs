@@ -14,13 +14,24 @@ pub fn main(common: &Common, args: &One) -> Result<ExitCode, Exit> {
     let mut out = stdout().lock();
     let (key, made) = (manifest.key(), &manifest.provenance);
     writeln!(out, "{} {key}", manifest.action.stage)?;
-    let by = format!("{} on {} ({}, {} threads)", made.started, made.host, made.device, made.threads);
+    let by = format!(
+        "{} on {} ({}, {} threads)",
+        made.started, made.host, made.device, made.threads
+    );
     writeln!(out, "  made {by} in {:.1} s by build {}", made.seconds, made.build)?;
-    writeln!(out, "  for {} stage {} in run {}", made.origin.experiment, made.origin.stage, made.origin.run)?;
+    writeln!(
+        out,
+        "  for {} stage {} in run {}",
+        made.origin.experiment, made.origin.stage, made.origin.run
+    )?;
     for (library, version) in &made.libraries {
         writeln!(out, "  {library} {version}")?;
     }
-    writeln!(out, "settings {}", serde_json::to_string_pretty(&manifest.action.config).expect("settings are plain data"))?;
+    writeln!(
+        out,
+        "settings {}",
+        serde_json::to_string_pretty(&manifest.action.config).expect("settings are plain data")
+    )?;
     if let Some(seed) = &manifest.action.seed {
         writeln!(out, "seed {seed}")?;
     }
@@ -42,21 +53,32 @@ pub fn main(common: &Common, args: &One) -> Result<ExitCode, Exit> {
 pub fn find(common: &Common, args: &One) -> Result<(Store, Manifest), Exit> {
     let setup = Setup::load(&args.experiment)?;
     let filter = Filter::parse(args.seed, &args.conditions).map_err(|e| Exit::Usage(e.to_string()))?;
-    let node = setup.plan.pick(&setup.experiment, &args.stage, &filter).map_err(|e| Exit::Usage(e.to_string()))?;
+    let node = setup
+        .plan
+        .pick(&setup.experiment, &args.stage, &filter)
+        .map_err(|e| Exit::Usage(e.to_string()))?;
     let store = store_if_any(&common.store)?;
     let data = std::path::absolute(&common.data)?;
     let all = plan_status(&setup.plan, &setup.registry, store.as_ref(), &data, Question::default());
     let status = all.iter().find(|one| one.node == node);
-    let done = status.filter(|one| one.status == Status::Cached).and_then(|one| one.key);
+    let done = status
+        .filter(|one| one.status == Status::Cached)
+        .and_then(|one| one.key);
     match (store, done) {
         (Some(store), Some(key)) => match store.lookup(&key) {
             Some(manifest) => Ok((store, manifest)),
-            None => Err(Exit::Usage(format!("the result of `{}` is gone from the store", args.stage))),
+            None => Err(Exit::Usage(format!(
+                "the result of `{}` is gone from the store",
+                args.stage
+            ))),
         },
         _ => {
             let why = status.map(|one| one.why.clone()).filter(|why| !why.is_empty());
             let why = why.map_or_else(String::new, |why| format!(" ({why})"));
-            Err(Exit::Usage(format!("`{}` has not run yet{why}: `moelab run` makes it", args.stage)))
+            Err(Exit::Usage(format!(
+                "`{}` has not run yet{why}: `moelab run` makes it",
+                args.stage
+            )))
         }
     }
 }

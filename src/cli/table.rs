@@ -14,10 +14,20 @@ use std::process::ExitCode;
 const WIDTH: usize = 120;
 
 pub fn main(common: &Common, args: &Args) -> Result<ExitCode, Exit> {
-    let setups: Vec<Setup> =
-        args.experiments.iter().map(|name| Setup::of(name, &args.overrides)).collect::<Result<_, _>>()?;
+    let setups: Vec<Setup> = args
+        .experiments
+        .iter()
+        .map(|name| Setup::of(name, &args.overrides))
+        .collect::<Result<_, _>>()?;
     let store = store_if_any(&common.store)?;
-    let incomplete = print(store.as_ref(), &setups, args.format, args.raw, args.to.as_deref(), common)?;
+    let incomplete = print(
+        store.as_ref(),
+        &setups,
+        args.format,
+        args.raw,
+        args.to.as_deref(),
+        common,
+    )?;
     Ok(ExitCode::from(if incomplete { 4 } else { 0 }))
 }
 
@@ -43,7 +53,9 @@ pub fn print(
         TableFormat::Json => Format::Json,
     };
     if format == Format::Parquet && to.is_none() && stdout().is_terminal() {
-        return Err(Exit::Usage("Parquet is no text: name a file with --to, or redirect the output".into()));
+        return Err(Exit::Usage(
+            "Parquet is no text: name a file with --to, or redirect the output".into(),
+        ));
     }
     let bytes = render(&table, format, if raw { Lines::Raw } else { Lines::Cells })?;
     match to {

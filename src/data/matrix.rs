@@ -14,7 +14,12 @@ impl Matrix {
     /// # Panics
     /// If the length does not fit: shapes are checked where files are read, so this is a bug of ours.
     pub fn new(rows: usize, cols: usize, data: Vec<f32>) -> Self {
-        assert_eq!(rows * cols, data.len(), "a {rows} × {cols} matrix needs {} values", rows * cols);
+        assert_eq!(
+            rows * cols,
+            data.len(),
+            "a {rows} × {cols} matrix needs {} values",
+            rows * cols
+        );
         Self { rows, cols, data }
     }
 
@@ -53,7 +58,10 @@ impl Matrix {
 
     /// Row and column of the first value that is NaN or infinite.
     pub fn first_not_finite(&self) -> Option<(usize, usize)> {
-        self.data.iter().position(|v| !v.is_finite()).map(|p| (p / self.cols, p % self.cols))
+        self.data
+            .iter()
+            .position(|v| !v.is_finite())
+            .map(|p| (p / self.cols, p % self.cols))
     }
 }
 

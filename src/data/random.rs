@@ -75,7 +75,12 @@ mod tests {
         let draw = |seed, purpose, epoch, step| Draws::new(seed).at(purpose, epoch, step).random::<u64>();
         let base = draw(1, "order", 2, 3);
         assert_eq!(base, draw(1, "order", 2, 3));
-        for other in [draw(2, "order", 2, 3), draw(1, "noise", 2, 3), draw(1, "order", 3, 3), draw(1, "order", 2, 4)] {
+        for other in [
+            draw(2, "order", 2, 3),
+            draw(1, "noise", 2, 3),
+            draw(1, "order", 3, 3),
+            draw(1, "order", 2, 4),
+        ] {
             assert_ne!(base, other);
         }
     }

@@ -100,7 +100,11 @@ pub struct HashingWriter<W> {
 
 impl<W: Write> HashingWriter<W> {
     pub fn new(inner: W) -> Self {
-        Self { inner, hash: Sha256::new(), size: 0 }
+        Self {
+            inner,
+            hash: Sha256::new(),
+            size: 0,
+        }
     }
 
     /// The digest and number of the bytes written, and the writer they went to.

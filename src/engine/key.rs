@@ -136,7 +136,11 @@ mod tests {
     fn seeds_are_pinned_and_depend_on_each_part() {
         let base = action_seed(0, "pretrain_vae", 0);
         assert_eq!(base, 9_762_650_284_773_173_286);
-        for other in [action_seed(1, "pretrain_vae", 0), action_seed(0, "moe_train", 0), action_seed(0, "pretrain_vae", 1)] {
+        for other in [
+            action_seed(1, "pretrain_vae", 0),
+            action_seed(0, "moe_train", 0),
+            action_seed(0, "pretrain_vae", 1),
+        ] {
             assert_ne!(base, other);
         }
     }
@@ -146,7 +150,10 @@ mod tests {
         let mut k = key();
         k.inputs.insert(
             "candidates".into(),
-            InputKey::Gathered(vec![Gathered { axes: [("seed".into(), json!(0))].into(), digest: Digest::of(b"y") }]),
+            InputKey::Gathered(vec![Gathered {
+                axes: [("seed".into(), json!(0))].into(),
+                digest: Digest::of(b"y"),
+            }]),
         );
         let read: ActionKey = serde_json::from_str(&k.canonical()).unwrap();
         assert_eq!(read.digest(), k.digest());

@@ -26,13 +26,12 @@ pub mod variants;
 pub(crate) mod wiring;
 pub mod words;
 
-use crate::job::FailureKind;
 use crate::stage::Registry;
 use doc::Doc;
 pub(crate) use doc::Part;
 use fields::Item;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -60,8 +59,6 @@ pub struct Experiment {
     pub metrics: Vec<Metric>,
     pub table: Table,
     pub reference: Vec<Reference>,
-    /// How often to try again after a failure of a kind.
-    pub retry: BTreeMap<String, u64>,
     pub(crate) variants: variants::Variants,
 }
 
@@ -98,7 +95,7 @@ pub fn read_value(place: &Path, text: &str) -> Result<Value, Report> {
     Doc::parse(place, text).map(|doc| doc.value)
 }
 
-const FIELDS: [&str; 10] = [
+const FIELDS: [&str; 9] = [
     "experiment",
     "pipeline",
     "description",
@@ -108,7 +105,6 @@ const FIELDS: [&str; 10] = [
     "metrics",
     "table",
     "reference",
-    "retry",
 ];
 
 fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Problem>) -> Option<Experiment> {
@@ -130,7 +126,6 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
     }
     let description = root.get("description").and_then(|item| item.text("a text", problems));
     let seeds = seeds(root.get("seeds"), problems);
-    let retry = retry(root.get("retry"), problems);
     // Without the pipeline nothing else means anything.
     let pipeline = read_pipeline(&root, registry, problems)?;
 
@@ -195,7 +190,6 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
         metrics,
         table,
         reference,
-        retry,
         variants,
     })
 }
@@ -263,29 +257,6 @@ fn seeds(item: Option<Item<'_>>, problems: &mut Vec<Problem>) -> Vec<u64> {
         problems.push(item.key_problem("at least one seed is needed"));
     }
     if seeds.is_empty() { vec![0] } else { seeds }
-}
-
-fn retry(item: Option<Item<'_>>, problems: &mut Vec<Problem>) -> BTreeMap<String, u64> {
-    let Some(item) = item else { return BTreeMap::new() };
-    let mut retry = BTreeMap::new();
-    for entry in item.entries("a mapping from kinds of failure to numbers", problems) {
-        let known: Result<FailureKind, _> = serde_json::from_value(Value::from(entry.name()));
-        if known.is_err() {
-            let kinds = [
-                "device_out_of_memory",
-                "killed",
-                "lost_worker",
-                "out_of_memory",
-                "stage",
-                "timeout",
-            ];
-            let problem = entry.key_problem(format!("no kind of failure is called `{}`", entry.name()));
-            problems.push(problem.maybe_hint(words::suggest(entry.name(), kinds)));
-        } else if let Some(times) = entry.count("how often to try again", 0, problems) {
-            retry.insert(entry.name().to_owned(), times);
-        }
-    }
-    retry
 }
 
 /// An axis that changes nothing would fill a table with equal rows.

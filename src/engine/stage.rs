@@ -58,15 +58,30 @@ pub struct Port {
 
 impl Port {
     pub const fn one(name: &'static str, accepts: &'static [&'static str]) -> Self {
-        Self { name, accepts, optional: false, gathers: false }
+        Self {
+            name,
+            accepts,
+            optional: false,
+            gathers: false,
+        }
     }
 
     pub const fn optional(name: &'static str, accepts: &'static [&'static str]) -> Self {
-        Self { name, accepts, optional: true, gathers: false }
+        Self {
+            name,
+            accepts,
+            optional: true,
+            gathers: false,
+        }
     }
 
     pub const fn gathering(name: &'static str, accepts: &'static [&'static str]) -> Self {
-        Self { name, accepts, optional: false, gathers: true }
+        Self {
+            name,
+            accepts,
+            optional: false,
+            gathers: true,
+        }
     }
 }
 
@@ -84,15 +99,30 @@ pub struct Output {
 
 impl Output {
     pub const fn file(name: &'static str, artifact: &'static str) -> Self {
-        Self { name, artifact, value: false, optional: false }
+        Self {
+            name,
+            artifact,
+            value: false,
+            optional: false,
+        }
     }
 
     pub const fn value(name: &'static str, artifact: &'static str) -> Self {
-        Self { name, artifact, value: true, optional: false }
+        Self {
+            name,
+            artifact,
+            value: true,
+            optional: false,
+        }
     }
 
     pub const fn optional(name: &'static str, artifact: &'static str) -> Self {
-        Self { name, artifact, value: false, optional: true }
+        Self {
+            name,
+            artifact,
+            value: false,
+            optional: true,
+        }
     }
 }
 

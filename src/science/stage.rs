@@ -34,7 +34,9 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         "manager_fit" => manager_fit::run(job),
         "moe_train" => moe_train::run(job),
         "evaluate" => evaluate::run(job),
-        other => Err(Failure::bug(format!("this worker does not know the stage kind `{other}`"))),
+        other => Err(Failure::bug(format!(
+            "this worker does not know the stage kind `{other}`"
+        ))),
     }
 }
 

@@ -37,7 +37,10 @@ impl Named {
 
     pub fn from_tensor<const D: usize>(tensor: Tensor<D>) -> Self {
         let shape = tensor.dims().to_vec();
-        Self { shape, values: host(tensor) }
+        Self {
+            shape,
+            values: host(tensor),
+        }
     }
 
     pub fn to_tensor<const D: usize>(&self, device: &Device) -> Tensor<D> {
@@ -47,7 +50,11 @@ impl Named {
 
 /// The values of a tensor, row-major.
 pub fn host<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().convert::<f32>().try_into_vec().expect("converted to f32 one call before")
+    tensor
+        .into_data()
+        .convert::<f32>()
+        .try_into_vec()
+        .expect("converted to f32 one call before")
 }
 
 /// Contents of a safetensors file.
@@ -58,8 +65,14 @@ pub struct TensorFile {
 
 impl TensorFile {
     pub fn open(path: &Path) -> Result<Self, TensorFileError> {
-        let bytes = std::fs::read(path).map_err(|source| TensorFileError::Read { path: path.to_owned(), source })?;
-        let file = Self { path: path.to_owned(), bytes };
+        let bytes = std::fs::read(path).map_err(|source| TensorFileError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        let file = Self {
+            path: path.to_owned(),
+            bytes,
+        };
         file.parse()?;
         Ok(file)
     }
@@ -69,14 +82,19 @@ impl TensorFile {
     }
 
     fn content(&self, message: String) -> TensorFileError {
-        TensorFileError::Content { path: self.path.clone(), message }
+        TensorFileError::Content {
+            path: self.path.clone(),
+            message,
+        }
     }
 
     /// The metadata document.
     pub fn meta<T: DeserializeOwned>(&self) -> Result<T, TensorFileError> {
         let (_, header) = SafeTensors::read_metadata(&self.bytes).map_err(|e| self.content(e.to_string()))?;
         let entries = header.metadata().as_ref();
-        let text = entries.and_then(|m| m.get(META)).ok_or_else(|| self.content(format!("no {META:?} metadata")))?;
+        let text = entries
+            .and_then(|m| m.get(META))
+            .ok_or_else(|| self.content(format!("no {META:?} metadata")))?;
         serde_json::from_str(text).map_err(|e| self.content(format!("its {META:?} metadata: {e}")))
     }
 
@@ -96,12 +114,18 @@ impl TensorFile {
 
     pub fn i64(&self, name: &str) -> Result<Vec<i64>, TensorFileError> {
         let (_, bytes) = self.view(name, Dtype::I64)?;
-        Ok(bytes.chunks_exact(8).map(|c| i64::from_le_bytes(c.try_into().expect("chunks of eight"))).collect())
+        Ok(bytes
+            .chunks_exact(8)
+            .map(|c| i64::from_le_bytes(c.try_into().expect("chunks of eight")))
+            .collect())
     }
 
     pub fn f32(&self, name: &str) -> Result<Named, TensorFileError> {
         let (shape, bytes) = self.view(name, Dtype::F32)?;
-        let values = bytes.chunks_exact(4).map(|c| f32::from_le_bytes(c.try_into().expect("chunks of four"))).collect();
+        let values = bytes
+            .chunks_exact(4)
+            .map(|c| f32::from_le_bytes(c.try_into().expect("chunks of four")))
+            .collect();
         Ok(Named { shape, values })
     }
 
@@ -110,14 +134,20 @@ impl TensorFile {
         let named = self.f32(name)?;
         match named.shape[..] {
             [rows, cols] => Ok(Matrix::new(rows, cols, named.values)),
-            _ => Err(self.content(format!("tensor {name} has the shape {:?}, [N, D] is wanted", named.shape))),
+            _ => Err(self.content(format!(
+                "tensor {name} has the shape {:?}, [N, D] is wanted",
+                named.shape
+            ))),
         }
     }
 
     /// All f32 tensors by name.
     pub fn all_f32(&self) -> Result<BTreeMap<String, Named>, TensorFileError> {
         let names: Vec<String> = self.parse()?.names().into_iter().map(ToString::to_string).collect();
-        names.into_iter().map(|name| self.f32(&name).map(|tensor| (name, tensor))).collect()
+        names
+            .into_iter()
+            .map(|name| self.f32(&name).map(|tensor| (name, tensor)))
+            .collect()
     }
 }
 
@@ -130,7 +160,10 @@ pub enum Content<'a> {
 
 /// Writes named tensors with their metadata; equal contents are equal bytes.
 pub fn write(path: &Path, tensors: &[(&str, &[usize], Content<'_>)], meta: &Value) -> Result<(), TensorFileError> {
-    let failed = |message: String| TensorFileError::Write { path: path.to_owned(), message };
+    let failed = |message: String| TensorFileError::Write {
+        path: path.to_owned(),
+        message,
+    };
     let bytes: Vec<(&str, Dtype, &[usize], Vec<u8>)> = tensors
         .iter()
         .map(|(name, shape, content)| {
@@ -153,8 +186,10 @@ pub fn write(path: &Path, tensors: &[(&str, &[usize], Content<'_>)], meta: &Valu
 
 /// Writes weights by path.
 pub fn write_weights(path: &Path, weights: &BTreeMap<String, Named>, meta: &Value) -> Result<(), TensorFileError> {
-    let tensors: Vec<_> =
-        weights.iter().map(|(name, t)| (name.as_str(), &t.shape[..], Content::F32(&t.values))).collect();
+    let tensors: Vec<_> = weights
+        .iter()
+        .map(|(name, t)| (name.as_str(), &t.shape[..], Content::F32(&t.values)))
+        .collect();
     write(path, &tensors, meta)
 }
 
@@ -169,8 +204,16 @@ mod tests {
         let path = dir.path().join("x");
         let meta = json!({"name": "digits", "classes": ["0", "1"]});
         let f32s = Content::F32(&[0.5, -1.5]);
-        write(&path, &[("a", &[2, 1], f32s), ("b", &[3], Content::I64(&[-1, 0, 7])), ("c", &[1, 2], Content::U8(&[1, 2]))], &meta)
-            .unwrap();
+        write(
+            &path,
+            &[
+                ("a", &[2, 1], f32s),
+                ("b", &[3], Content::I64(&[-1, 0, 7])),
+                ("c", &[1, 2], Content::U8(&[1, 2])),
+            ],
+            &meta,
+        )
+        .unwrap();
         let file = TensorFile::open(&path).unwrap();
         assert_eq!(file.meta::<Value>().unwrap(), meta);
         assert_eq!(file.matrix("a").unwrap(), Matrix::new(2, 1, vec![0.5, -1.5]));

@@ -26,7 +26,13 @@ pub struct Augment {
 /// The thesis' values: rotation ±10°, zoom 0.1, shifts 0.1, no flip.
 impl Default for Augment {
     fn default() -> Self {
-        Self { rotation: 10.0, zoom: 0.1, shift: 0.1, flip: false, crop: 0 }
+        Self {
+            rotation: 10.0,
+            zoom: 0.1,
+            shift: 0.1,
+            flip: false,
+            crop: 0,
+        }
     }
 }
 

@@ -8,8 +8,14 @@ use std::path::Path;
 
 /// The settings of a stage, from their type.
 pub(crate) fn settings<T: JsonSchema + Serialize + DeserializeOwned>() -> Settings {
-    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
-    Settings { schema: schema.to_value(), normalise: normalise::<T>, keyed: Value::clone }
+    let schema = SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<T>();
+    Settings {
+        schema: schema.to_value(),
+        normalise: normalise::<T>,
+        keyed: Value::clone,
+    }
 }
 
 fn normalise<T: Serialize + DeserializeOwned>(settings: &Value) -> Result<Value, String> {

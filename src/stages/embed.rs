@@ -94,10 +94,19 @@ pub fn stage() -> Stage {
             Port::optional("model", &[artifact::MODEL]),
             Port::optional("features", &[artifact::FEATURES, artifact::POINTS]),
         ],
-        outputs: |_| vec![Output::file("points", artifact::POINTS), Output::optional("graph", artifact::GRAPH)],
+        outputs: |_| {
+            vec![
+                Output::file("points", artifact::POINTS),
+                Output::optional("graph", artifact::GRAPH),
+            ]
+        },
         settings: settings::<Embed>(),
         draws: always,
-        check: |_, ports| match (ports.contains(&"images"), ports.contains(&"model"), ports.contains(&"features")) {
+        check: |_, ports| match (
+            ports.contains(&"images"),
+            ports.contains(&"model"),
+            ports.contains(&"features"),
+        ) {
             (true, true, false) | (false, false, true) | (true, false, false) => Ok(()),
             _ => Err("wants `images` with `model`, or `images` alone (its pixels), or `features` alone".into()),
         },

@@ -42,7 +42,10 @@ pub fn stage() -> Stage {
             Port::one("labels", &[artifact::LABELS]),
         ],
         outputs: |_| {
-            vec![Output::value("metrics", artifact::METRICS), Output::file("confusion", artifact::CONFUSION)]
+            vec![
+                Output::value("metrics", artifact::METRICS),
+                Output::file("confusion", artifact::CONFUSION),
+            ]
         },
         settings: settings::<Evaluate>(),
         draws: never,

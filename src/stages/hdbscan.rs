@@ -73,7 +73,12 @@ pub fn stage() -> Stage {
         version: VERSION,
         summary: "Finds clusters of any number by density, with soft memberships and the condensed tree.",
         inputs: vec![Port::one("points", &[artifact::POINTS, artifact::FEATURES])],
-        outputs: |_| vec![Output::file("clusters", artifact::CLUSTERS), Output::file("tree", artifact::TREE)],
+        outputs: |_| {
+            vec![
+                Output::file("clusters", artifact::CLUSTERS),
+                Output::file("tree", artifact::TREE),
+            ]
+        },
         settings: settings::<Hdbscan>(),
         draws: never,
         check: |settings, _| {

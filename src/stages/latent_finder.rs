@@ -32,7 +32,11 @@ pub enum Per {
 
 impl Default for LatentFinder {
     fn default() -> Self {
-        Self { variance: 0.90, per: Per::All, floor: 2 }
+        Self {
+            variance: 0.90,
+            per: Per::All,
+            floor: 2,
+        }
     }
 }
 
@@ -47,7 +51,10 @@ pub fn stage() -> Stage {
             Port::optional("clusters", &[artifact::CLUSTERS, artifact::ASSIGNMENTS]),
         ],
         outputs: |_| {
-            vec![Output::value("latent_dim", artifact::LATENT_DIM), Output::file("spectrum", artifact::SPECTRUM)]
+            vec![
+                Output::value("latent_dim", artifact::LATENT_DIM),
+                Output::file("spectrum", artifact::SPECTRUM),
+            ]
         },
         settings: settings::<LatentFinder>(),
         draws: never,

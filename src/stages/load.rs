@@ -46,7 +46,10 @@ impl Load {
         match &mut source {
             Source::Folder { folder } => *folder = data.join(&folder),
             Source::Arrays { arrays } => {
-                for path in [&mut arrays.images, &mut arrays.features, &mut arrays.labels].into_iter().flatten() {
+                for path in [&mut arrays.images, &mut arrays.features, &mut arrays.labels]
+                    .into_iter()
+                    .flatten()
+                {
                     *path = data.join(&path);
                 }
             }
@@ -73,7 +76,10 @@ pub fn stage() -> Stage {
         summary: "Reads a data set: a known one, a folder of images, arrays, or a synthetic one.",
         inputs: vec![],
         outputs,
-        settings: Settings { keyed, ..settings::<Load>() },
+        settings: Settings {
+            keyed,
+            ..settings::<Load>()
+        },
         draws: never,
         check,
         sources,
@@ -82,7 +88,10 @@ pub fn stage() -> Stage {
 }
 
 fn outputs(settings: &Value) -> Vec<Output> {
-    let (images, labels) = (Output::file("images", artifact::IMAGES), Output::file("labels", artifact::LABELS));
+    let (images, labels) = (
+        Output::file("images", artifact::IMAGES),
+        Output::file("labels", artifact::LABELS),
+    );
     let features = Output::file("features", artifact::FEATURES);
     match typed::<Load>(settings).dataset {
         Source::Known(_) => vec![images, labels],
@@ -101,7 +110,10 @@ fn check(settings: &Value, _: &[&str]) -> Result<(), String> {
     match &typed::<Load>(settings).dataset {
         Source::Known(name) if !moelab_data::known::names().any(|known| known == name) => {
             let known: Vec<_> = moelab_data::known::names().collect();
-            Err(format!("unknown data set `{name}`; known are {}, or give {{folder: …}} or {{arrays: …}}", known.join(", ")))
+            Err(format!(
+                "unknown data set `{name}`; known are {}, or give {{folder: …}} or {{arrays: …}}",
+                known.join(", ")
+            ))
         }
         Source::Arrays { arrays } if arrays.images.is_some() == arrays.features.is_some() => {
             Err("`arrays` wants exactly one of `images` and `features`".into())
@@ -112,9 +124,15 @@ fn check(settings: &Value, _: &[&str]) -> Result<(), String> {
 
 fn sources(settings: &Value, data: &Path) -> Result<Sources, String> {
     let load: Load = typed(settings);
-    let at = DataDir { dir: data.to_owned(), download: true };
+    let at = DataDir {
+        dir: data.to_owned(),
+        download: true,
+    };
     let digests = moelab_data::source_digests(&load.source(data), load.split, &at).map_err(|e| e.to_string())?;
-    digests.into_iter().map(|(role, hex)| Ok((role, hex.parse().map_err(|e| format!("{e}"))?))).collect()
+    digests
+        .into_iter()
+        .map(|(role, hex)| Ok((role, hex.parse().map_err(|e| format!("{e}"))?)))
+        .collect()
 }
 
 /// Settings without paths: what lies there enters the key as a digest.

@@ -58,7 +58,10 @@ pub fn stage() -> Stage {
         kind: "manager_fit",
         version: VERSION,
         summary: "Trains the manager, a convolutional classifier, on the soft labels of the clusters.",
-        inputs: vec![Port::one("images", &[artifact::IMAGES]), Port::one("clusters", &[artifact::CLUSTERS])],
+        inputs: vec![
+            Port::one("images", &[artifact::IMAGES]),
+            Port::one("clusters", &[artifact::CLUSTERS]),
+        ],
         outputs: |_| {
             vec![
                 Output::file("manager", artifact::MANAGER),

@@ -79,7 +79,10 @@ pub fn stage() -> Stage {
         kind: "moe_train",
         version: VERSION,
         summary: "Trains K expert autoencoders and the manager jointly (the mixture of experts).",
-        inputs: vec![Port::one("images", &[artifact::IMAGES]), Port::optional("manager", &[artifact::MANAGER])],
+        inputs: vec![
+            Port::one("images", &[artifact::IMAGES]),
+            Port::optional("manager", &[artifact::MANAGER]),
+        ],
         outputs: |_| {
             vec![
                 Output::file("model", artifact::MODEL),
@@ -94,7 +97,9 @@ pub fn stage() -> Stage {
             let moe: MoeTrain = typed(settings);
             let counted = matches!(moe.latent_dims, LatentDims::Each(_)) || moe.n_experts.is_some();
             if !counted && !ports.contains(&"manager") {
-                return Err("the number of experts is unknown: give `manager`, a list of `latent_dims`, or `n_experts`".into());
+                return Err(
+                    "the number of experts is unknown: give `manager`, a list of `latent_dims`, or `n_experts`".into(),
+                );
             }
             Ok(())
         },

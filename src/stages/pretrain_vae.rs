@@ -63,7 +63,12 @@ pub fn stage() -> Stage {
         version: VERSION,
         summary: "Trains a convolutional autoencoder (VAE, AE or WAE) whose depth follows from the image size.",
         inputs: vec![Port::one("images", &[artifact::IMAGES])],
-        outputs: |_| vec![Output::file("model", artifact::MODEL), Output::file("history", artifact::HISTORY)],
+        outputs: |_| {
+            vec![
+                Output::file("model", artifact::MODEL),
+                Output::file("history", artifact::HISTORY),
+            ]
+        },
         settings: settings::<PretrainVae>(),
         draws: always,
         check: no_rules,

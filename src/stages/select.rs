@@ -41,7 +41,12 @@ pub fn stage() -> Stage {
             Port::gathering("candidates", &[artifact::CLUSTERS]),
             Port::optional("points", &[artifact::POINTS, artifact::FEATURES]),
         ],
-        outputs: |_| vec![Output::file("clusters", artifact::CLUSTERS), Output::file("report", artifact::REPORT)],
+        outputs: |_| {
+            vec![
+                Output::file("clusters", artifact::CLUSTERS),
+                Output::file("report", artifact::REPORT),
+            ]
+        },
         settings: settings::<Select>(),
         draws: never,
         check: |settings, ports| match (typed::<Select>(settings).by, ports.contains(&"points")) {

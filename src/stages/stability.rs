@@ -20,7 +20,12 @@ pub fn stage() -> Stage {
         version: VERSION,
         summary: "Reports K, the share labelled and the agreement of several clusterings of the same rows.",
         inputs: vec![Port::gathering("candidates", &[artifact::CLUSTERS])],
-        outputs: |_| vec![Output::file("report", artifact::REPORT), Output::value("metrics", artifact::METRICS)],
+        outputs: |_| {
+            vec![
+                Output::file("report", artifact::REPORT),
+                Output::value("metrics", artifact::METRICS),
+            ]
+        },
         settings: settings::<Stability>(),
         draws: never,
         check: no_rules,

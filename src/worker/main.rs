@@ -31,7 +31,11 @@ enum Command {
 fn main() -> ExitCode {
     let args = Args::parse();
     let filter = EnvFilter::try_from_env("MOELAB_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(false)
+        .with_writer(io::stderr)
+        .init();
     match run(args.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -49,7 +53,11 @@ fn run(command: Command) -> io::Result<()> {
     let worker = Worker::new(env!("MOELAB_BUILD"), &stage::run, stop);
     match command {
         Command::Serve => worker.serve(io::stdin().lock()),
-        Command::Job { folder } => worker.keep_output().run_job(&folder).map(drop).map_err(io::Error::other),
+        Command::Job { folder } => worker
+            .keep_output()
+            .run_job(&folder)
+            .map(drop)
+            .map_err(io::Error::other),
         Command::Devices => {
             device::available().iter().for_each(|device| println!("{device}"));
             Ok(())

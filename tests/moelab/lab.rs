@@ -34,7 +34,9 @@ impl Said {
 
 impl Lab {
     pub fn new() -> Self {
-        let lab = Self { dir: tempfile::tempdir().unwrap() };
+        let lab = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
         for folder in ["pipelines", "experiments", "data"] {
             std::fs::create_dir(lab.path(folder)).unwrap();
         }

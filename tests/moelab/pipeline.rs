@@ -1,7 +1,5 @@
 //! The whole thesis pipeline through the two programs: what runs, what does not, and that bytes repeat.
 
-
-
 use crate::lab::Lab;
 use serde_json::json;
 
@@ -12,12 +10,21 @@ fn the_pipeline_ends_in_a_table_and_a_second_run_executes_nothing() {
     let first = lab.run(&["tiny"]);
     assert!(first["executed"].as_u64().unwrap() > 20, "{first}");
     let second = lab.run(&["tiny"]);
-    assert_eq!((&second["executed"], &second["cached"]), (&json!(0), &first["executed"]));
+    assert_eq!(
+        (&second["executed"], &second["cached"]),
+        (&json!(0), &first["executed"])
+    );
 
     let said = lab.moelab(&["table", "tiny", "--format", "json"]);
     assert_eq!(said.code, 0, "{}", said.err);
     let rows = said.json();
-    let acc = rows.as_array().unwrap().iter().find(|row| row["metric"] == "acc").unwrap().clone();
+    let acc = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["metric"] == "acc")
+        .unwrap()
+        .clone();
     assert_eq!((&acc["n"], &acc["expected"]), (&json!(2), &json!(2)));
     assert!(acc["mean"].as_f64().unwrap() > 0.2 && acc["std"].is_number(), "{acc}");
 }
@@ -40,7 +47,10 @@ fn another_seed_runs_that_seed_alone() {
     let two = lab.run(&["tiny"]);
     // `load` is shared by the seeds; the agreement over one seed becomes that over two.
     let each = one["executed"].as_u64().unwrap() - 1;
-    assert_eq!((two["executed"].as_u64(), two["cached"].as_u64()), (Some(each), Some(each)));
+    assert_eq!(
+        (two["executed"].as_u64(), two["cached"].as_u64()),
+        (Some(each), Some(each))
+    );
 }
 
 #[test]
@@ -49,7 +59,9 @@ fn comments_order_and_spelling_run_nothing() {
     lab.tiny("seeds: 1\n", "");
     lab.run(&["tiny"]);
     let text = std::fs::read_to_string(lab.path("experiments/tiny.yaml")).unwrap();
-    let text = text.replace("  filters: 4\n", "").replace("set:\n", "set:   # a comment\n  filters: 0x4\n  alpha: 1.0e2\n");
+    let text = text
+        .replace("  filters: 4\n", "")
+        .replace("set:\n", "set:   # a comment\n  filters: 0x4\n  alpha: 1.0e2\n");
     lab.write("experiments/tiny.yaml", &text);
     let pipeline = std::fs::read_to_string(lab.path("pipelines/moe.yaml")).unwrap();
     lab.write("pipelines/moe.yaml", &format!("# another comment\n{pipeline}"));
@@ -70,16 +82,29 @@ fn two_clean_runs_give_the_same_bytes() {
 
 /// The digits as arrays, with labels of the caller's making.
 fn arrays(lab: &Lab, shuffle: bool) {
-    let at = moelab_data::DataDir { dir: lab.path("data"), download: false };
-    let options = moelab_data::Options { limit: Some(300), ..Default::default() };
+    let at = moelab_data::DataDir {
+        dir: lab.path("data"),
+        download: false,
+    };
+    let options = moelab_data::Options {
+        limit: Some(300),
+        ..Default::default()
+    };
     let loaded = moelab_data::load(&moelab_data::Source::Known("digits".into()), &options, &at).unwrap();
-    let moelab_data::Loaded::Images(images) = loaded else { panic!("digits are images") };
+    let moelab_data::Loaded::Images(images) = loaded else {
+        panic!("digits are images")
+    };
     let mut labels = images.labels.unwrap().values;
     if shuffle {
         labels.rotate_left(101);
     }
     let bytes: Vec<u8> = labels.iter().flat_map(|label| label.to_le_bytes()).collect();
-    npy(&lab.path("data/images.npy"), "|u1", &format!("({}, {}, {})", images.n, images.height, images.width), &images.data);
+    npy(
+        &lab.path("data/images.npy"),
+        "|u1",
+        &format!("({}, {}, {})", images.n, images.height, images.width),
+        &images.data,
+    );
     npy(&lab.path("data/labels.npy"), "<i8", &format!("({},)", images.n), &bytes);
 }
 
@@ -100,7 +125,10 @@ fn on_arrays(lab: &Lab) {
     lab.tiny("seeds: 1\n", "");
     let text = std::fs::read_to_string(lab.path("experiments/tiny.yaml")).unwrap();
     let arrays = "dataset: {arrays: {images: images.npy, labels: labels.npy}}\n  limit: null";
-    lab.write("experiments/tiny.yaml", &text.replace("dataset: digits\n  limit: 300", arrays));
+    lab.write(
+        "experiments/tiny.yaml",
+        &text.replace("dataset: digits\n  limit: 300", arrays),
+    );
 }
 
 #[test]
@@ -113,7 +141,10 @@ fn labels_reach_the_evaluation_and_nothing_else() {
     let second = lab.run(&["tiny"]);
     // Other labels: they are loaded again, and three evaluations differ. Whatever else had seen them would run, too.
     assert_eq!(second["executed"], 4);
-    assert_eq!(second["cached"].as_u64().unwrap(), first["executed"].as_u64().unwrap() - 4);
+    assert_eq!(
+        second["cached"].as_u64().unwrap(),
+        first["executed"].as_u64().unwrap() - 4
+    );
 }
 
 #[test]
@@ -136,7 +167,11 @@ fn a_failed_stage_is_named_with_its_log_and_the_rest_goes_on_if_asked() {
     lab.tiny("seeds: 2\n", "");
     let said = lab.moelab(&["run", "tiny", "--keep-going", "--set", "min_samples=290"]);
     assert_eq!(said.code, 4, "{}", said.err);
-    assert!(said.err.contains("FAILED candidates") && said.err.contains("min_cluster_size"), "{}", said.err);
+    assert!(
+        said.err.contains("FAILED candidates") && said.err.contains("min_cluster_size"),
+        "{}",
+        said.err
+    );
     assert!(said.out.contains("(0/2)"), "{}", said.out);
 }
 
@@ -149,8 +184,21 @@ fn show_and_log_tell_of_one_action() {
     assert!(said.err.contains("has not run yet"), "{}", said.err);
     lab.run(&["tiny", "--only", "vae"]);
     let said = lab.moelab(&["show", "tiny", "vae", "--seed", "1"]);
-    assert!(said.out.contains("\"latent_dim\"") && said.out.contains("libtorch"), "{}{}", said.out, said.err);
-    assert!(lab.moelab(&["log", "tiny", "vae", "--seed", "1"]).out.contains("epoch 2/2"));
+    assert!(
+        said.out.contains("\"latent_dim\"") && said.out.contains("libtorch"),
+        "{}{}",
+        said.out,
+        said.err
+    );
+    assert!(
+        lab.moelab(&["log", "tiny", "vae", "--seed", "1"])
+            .out
+            .contains("epoch 2/2")
+    );
     let said = lab.moelab(&["show", "tiny", "vae"]);
-    assert!(said.code == 2 && said.err.contains("seed=0") && said.err.contains("seed=1"), "{}", said.err);
+    assert!(
+        said.code == 2 && said.err.contains("seed=0") && said.err.contains("seed=1"),
+        "{}",
+        said.err
+    );
 }

@@ -1,7 +1,5 @@
 //! The two programs as programs: what they link, how they refuse.
 
-
-
 use crate::lab::Lab;
 
 fn names(program: &str, library: &str) -> bool {
@@ -23,10 +21,23 @@ fn a_broken_spec_is_refused_whole() {
     let lab = Lab::new();
     lab.tiny("seeds: 1\n", "tabel: {rows: [dataset]}\n");
     let text = std::fs::read_to_string(lab.path("experiments/tiny.yaml")).unwrap();
-    lab.write("experiments/tiny.yaml", &text.replace("wide_latent: 8", "wide_latnt: 8").replace("evaluation.acc", "evalution.acc"));
+    lab.write(
+        "experiments/tiny.yaml",
+        &text
+            .replace("wide_latent: 8", "wide_latnt: 8")
+            .replace("evaluation.acc", "evalution.acc"),
+    );
     let said = lab.moelab(&["plan", "tiny"]);
     assert_eq!(said.code, 2);
-    for wanted in ["tabel", "table", "wide_latnt", "wide_latent", "evalution", "evaluation", "experiments/tiny.yaml:"] {
+    for wanted in [
+        "tabel",
+        "table",
+        "wide_latnt",
+        "wide_latent",
+        "evalution",
+        "evaluation",
+        "experiments/tiny.yaml:",
+    ] {
         assert!(said.err.contains(wanted), "{wanted} is not in\n{}", said.err);
     }
 }

@@ -41,9 +41,7 @@ pub enum Resolution {
         settings: Value,
     },
     /// Inputs still to come: port or setting, and the stage that makes it.
-    Waiting {
-        on: Vec<(String, String)>,
-    },
+    Waiting { on: Vec<(String, String)> },
 }
 
 /// Why an action can never be named as things are.

@@ -49,13 +49,6 @@ fn set_and_overrides_merge_into_the_parameters() {
 }
 
 #[test]
-fn retry_takes_known_kinds_of_failure() {
-    assert_eq!(load("retry: {timeout: 2}").unwrap().retry["timeout"], 2);
-    assert!(wrong("retry: {timout: 2}").contains("did you mean `timeout`?"));
-    assert!(wrong("retry: {timeout: x}").contains("expects how often"));
-}
-
-#[test]
 fn an_axis_that_no_stage_uses_is_refused() {
     let pipeline = PIPELINE.replace("  k: 10\n", "  k: 10\n  spare: 1\n");
     let said = Lab::new(&pipeline)

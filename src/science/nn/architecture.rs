@@ -45,7 +45,12 @@ impl Architecture {
         }
         let blocks = height.ilog2() as usize - 1;
         let filters = (0..blocks).map(|b| (filters << b).min(MOST_CHANNELS)).collect();
-        Ok(Self { channels, side: height, filters, general: blocks.div_ceil(2) })
+        Ok(Self {
+            channels,
+            side: height,
+            filters,
+            general: blocks.div_ceil(2),
+        })
     }
 
     /// Values in the last feature map.
@@ -54,7 +59,10 @@ impl Architecture {
     }
 
     pub fn last_channels(&self) -> usize {
-        *self.filters.last().expect("a side of 4 or more gives at least one block")
+        *self
+            .filters
+            .last()
+            .expect("a side of 4 or more gives at least one block")
     }
 
     /// Values in an image.
@@ -77,14 +85,20 @@ mod tests {
 
     #[test]
     fn channels_double_up_to_a_cap() {
-        assert_eq!(Architecture::new(3, 64, 64, 64).unwrap().filters, [64, 128, 256, 512, 512]);
+        assert_eq!(
+            Architecture::new(3, 64, 64, 64).unwrap().filters,
+            [64, 128, 256, 512, 512]
+        );
     }
 
     #[test]
     fn other_shapes_are_refused_with_a_way_out() {
         for (height, width) in [(28, 28), (32, 16), (2, 2), (1024, 1024)] {
             let error = Architecture::new(1, height, width, 32).unwrap_err().to_string();
-            assert!(error.contains("pad") && error.contains(&format!("{height}×{width}")), "{error}");
+            assert!(
+                error.contains("pad") && error.contains(&format!("{height}×{width}")),
+                "{error}"
+            );
         }
     }
 }

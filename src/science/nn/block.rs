@@ -58,13 +58,25 @@ impl Block {
     fn on_device(&self, training: bool) -> ConvBlock {
         let statistics = match training {
             true => Statistics::Batch,
-            false => Statistics::Running { mean: self.running_mean.value(), var: self.running_var.value() },
+            false => Statistics::Running {
+                mean: self.running_mean.value(),
+                var: self.running_var.value(),
+            },
         };
         ConvBlock {
             weight: self.weight.val(),
             bias: None,
-            norm: Some(Norm { gamma: self.gamma.val(), beta: self.beta.val(), eps: EPSILON, statistics }),
-            geometry: ConvGeometry { stride: self.stride, upsample: self.upsample, ..ConvGeometry::default() },
+            norm: Some(Norm {
+                gamma: self.gamma.val(),
+                beta: self.beta.val(),
+                eps: EPSILON,
+                statistics,
+            }),
+            geometry: ConvGeometry {
+                stride: self.stride,
+                upsample: self.upsample,
+                ..ConvGeometry::default()
+            },
             slope: Some(SLOPE),
         }
     }
@@ -86,7 +98,11 @@ impl Block {
 /// statistics serve.
 pub fn forward(blocks: &[Block], last: Option<ConvBlock>, x: Tensor<4>) -> Tensor<4> {
     let training = x.device().is_autodiff();
-    let row = blocks.iter().map(|block| block.on_device(training)).chain(last).collect();
+    let row = blocks
+        .iter()
+        .map(|block| block.on_device(training))
+        .chain(last)
+        .collect();
     let (y, moments) = device::conv_chain(x, row);
     if training {
         for (block, batch) in blocks.iter().zip(moments) {

@@ -45,7 +45,10 @@ impl Decoder {
 
     pub fn forward(&self, code: Tensor<2>) -> Tensor<4> {
         let [batch, _] = code.dims();
-        let map = self.expand.forward(code).reshape([batch, self.first_channels, LAST_SIDE, LAST_SIDE]);
+        let map = self
+            .expand
+            .forward(code)
+            .reshape([batch, self.first_channels, LAST_SIDE, LAST_SIDE]);
         let logits = ConvBlock {
             weight: self.weight.val(),
             bias: Some(self.bias.val()),
@@ -59,5 +62,7 @@ impl Decoder {
 
 /// A linear layer whose weights [`super::weights::initialise`] draws.
 pub(super) fn linear(input: usize, output: usize, device: &Device) -> Linear {
-    LinearConfig::new(input, output).with_initializer(Initializer::Zeros).init(device)
+    LinearConfig::new(input, output)
+        .with_initializer(Initializer::Zeros)
+        .init(device)
 }

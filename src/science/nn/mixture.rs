@@ -24,7 +24,11 @@ impl Mixture {
     pub fn new(shape: &MixtureShape, device: &Device) -> Self {
         Self {
             manager: Manager::new(&shape.manager, device),
-            experts: shape.experts.iter().map(|expert| Autoencoder::new(expert, device)).collect(),
+            experts: shape
+                .experts
+                .iter()
+                .map(|expert| Autoencoder::new(expert, device))
+                .collect(),
         }
     }
 }

@@ -11,12 +11,18 @@ use std::collections::BTreeMap;
 ///
 /// The draw is made on the host, so a network starts from the same weights on every device.
 pub fn initialise<M: Module>(module: M, draws: &Draws) -> M {
-    module.map(&mut Initialise { draws, path: Path::default() })
+    module.map(&mut Initialise {
+        draws,
+        path: Path::default(),
+    })
 }
 
 /// All parameters and running statistics, by path.
 pub fn collect<M: Module>(module: &M) -> BTreeMap<String, Named> {
-    let mut collect = Collect { path: Path::default(), tensors: BTreeMap::new() };
+    let mut collect = Collect {
+        path: Path::default(),
+        tensors: BTreeMap::new(),
+    };
     module.visit(&mut collect);
     collect.tensors
 }
@@ -26,12 +32,24 @@ pub fn collect<M: Module>(module: &M) -> BTreeMap<String, Named> {
 /// # Errors
 /// Names every tensor that is missing, left over, or of another shape: nothing is skipped in silence.
 pub fn restore<M: Module>(module: M, tensors: &BTreeMap<String, Named>) -> Result<M, String> {
-    let mut restore = Restore { path: Path::default(), tensors, used: Vec::new(), problems: Vec::new() };
+    let mut restore = Restore {
+        path: Path::default(),
+        tensors,
+        used: Vec::new(),
+        problems: Vec::new(),
+    };
     let module = module.map(&mut restore);
     let used = &restore.used;
-    let left = tensors.keys().filter(|name| !used.contains(name)).map(|name| format!("{name}: not part of the network"));
+    let left = tensors
+        .keys()
+        .filter(|name| !used.contains(name))
+        .map(|name| format!("{name}: not part of the network"));
     restore.problems.extend(left);
-    if restore.problems.is_empty() { Ok(module) } else { Err(restore.problems.join("; ")) }
+    if restore.problems.is_empty() {
+        Ok(module)
+    } else {
+        Err(restore.problems.join("; "))
+    }
 }
 
 /// Where a visitor or mapper stands in the module tree.
@@ -77,8 +95,9 @@ impl ModuleMapper for Initialise<'_> {
             // Convolutions are [O, I, h, w], linear layers [I, O].
             let fan_in: usize = if D == 2 { shape[0] } else { shape[1..].iter().product() };
             let bound = 1.0 / (fan_in as f32).sqrt();
-            let values: Vec<f32> =
-                (0..shape.iter().product()).map(|_| (2.0 * rng.random::<f32>() - 1.0) * bound).collect();
+            let values: Vec<f32> = (0..shape.iter().product())
+                .map(|_| (2.0 * rng.random::<f32>() - 1.0) * bound)
+                .collect();
             Tensor::from_data(TensorData::new(values, shape), &tensor.device()).require_grad()
         })
     }
@@ -127,7 +146,10 @@ impl ModuleMapper for Restore<'_> {
         };
         let shape = param.val().dims();
         if named.shape != shape {
-            self.problems.push(format!("{name}: has the shape {:?}, the network wants {shape:?}", named.shape));
+            self.problems.push(format!(
+                "{name}: has the shape {:?}, the network wants {shape:?}",
+                named.shape
+            ));
             return param;
         }
         self.used.push(name);

@@ -39,7 +39,12 @@ impl Clusters {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let frame = read_parquet(path).map_err(refuse)?;
         let f32s = |name: &str| -> Result<Vec<f32>, Failure> {
-            Ok(frame.column(name).and_then(|c| c.f32().cloned()).map_err(refuse)?.into_no_null_iter().collect())
+            Ok(frame
+                .column(name)
+                .and_then(|c| c.f32().cloned())
+                .map_err(refuse)?
+                .into_no_null_iter()
+                .collect())
         };
         let labels = label_column(&frame)?;
         let (memberships, k) = list_values(&frame, "membership").map_err(refuse)?;
@@ -63,7 +68,9 @@ pub struct Assignments {
 impl Assignments {
     /// argmax of the manager.
     pub fn labels(&self) -> Vec<i32> {
-        (0..self.manager_p.rows()).map(|i| greatest(self.manager_p.row(i))).collect()
+        (0..self.manager_p.rows())
+            .map(|i| greatest(self.manager_p.row(i)))
+            .collect()
     }
 
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
@@ -72,7 +79,12 @@ impl Assignments {
             row_numbers(n),
             Series::new("cluster".into(), self.labels()).into(),
             list_column("manager_p", self.manager_p.data(), self.manager_p.cols(), n),
-            list_column("reconstruction", self.reconstruction.data(), self.reconstruction.cols(), n),
+            list_column(
+                "reconstruction",
+                self.reconstruction.data(),
+                self.reconstruction.cols(),
+                n,
+            ),
         ];
         let mut frame = DataFrame::new(n, columns).map_err(refuse)?;
         write_parquet(&mut frame, path).map_err(refuse)
@@ -84,7 +96,10 @@ impl Assignments {
             let (values, width) = list_values(&frame, name).map_err(refuse)?;
             Ok(Matrix::new(frame.height(), width, values))
         };
-        Ok(Self { manager_p: matrix("manager_p")?, reconstruction: matrix("reconstruction")? })
+        Ok(Self {
+            manager_p: matrix("manager_p")?,
+            reconstruction: matrix("reconstruction")?,
+        })
     }
 }
 
@@ -94,7 +109,12 @@ pub fn labels(path: &Path) -> Result<Vec<i32>, Failure> {
 }
 
 fn label_column(frame: &DataFrame) -> Result<Vec<i32>, Failure> {
-    Ok(frame.column("cluster").and_then(|c| c.i32().cloned()).map_err(refuse)?.into_no_null_iter().collect())
+    Ok(frame
+        .column("cluster")
+        .and_then(|c| c.i32().cloned())
+        .map_err(refuse)?
+        .into_no_null_iter()
+        .collect())
 }
 
 fn row_numbers(n: usize) -> Column {
@@ -129,7 +149,10 @@ mod tests {
         clusters.write(&path).unwrap();
         let read = Clusters::read(&path).unwrap();
         assert_eq!((read.labels, read.memberships), (clusters.labels, clusters.memberships));
-        assert_eq!((read.probabilities, read.outlier_scores), (clusters.probabilities, clusters.outlier_scores));
+        assert_eq!(
+            (read.probabilities, read.outlier_scores),
+            (clusters.probabilities, clusters.outlier_scores)
+        );
     }
 
     #[test]
@@ -137,7 +160,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("assignments");
         let p = Matrix::new(2, 2, vec![0.9, 0.1, 0.4, 0.6]);
-        Assignments { manager_p: p.clone(), reconstruction: Matrix::new(2, 0, vec![]) }.write(&path).unwrap();
+        Assignments {
+            manager_p: p.clone(),
+            reconstruction: Matrix::new(2, 0, vec![]),
+        }
+        .write(&path)
+        .unwrap();
         let read = Assignments::read(&path).unwrap();
         assert_eq!((read.manager_p, read.reconstruction.cols()), (p, 0));
         assert_eq!(labels(&path).unwrap(), [0, 1]);

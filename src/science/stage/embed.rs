@@ -41,7 +41,11 @@ fn vectors(job: &JobContext) -> Result<Matrix, Failure> {
     let images = Images::open(&job.input("images")?.path).map_err(refuse)?;
     let Some(model) = job.optional("model") else {
         let pixels: Vec<f32> = (0..images.rows).flat_map(|row| images.row(row)).collect();
-        return Ok(Matrix::new(images.rows, images.channels * images.height * images.width, pixels));
+        return Ok(Matrix::new(
+            images.rows,
+            images.channels * images.height * images.width,
+            pixels,
+        ));
     };
     let session = Session::open(job)?;
     let (model, shape) = models::autoencoder(&model.path, &session.device)?;
@@ -51,12 +55,20 @@ fn vectors(job: &JobContext) -> Result<Matrix, Failure> {
 
 /// Reads a `points` or `features` artifact: both hold one matrix, named like the type.
 pub fn points(path: &std::path::Path, artifact: &str) -> Result<Matrix, Failure> {
-    let name = if artifact == artifact::FEATURES { "features" } else { "points" };
-    TensorFile::open(path).and_then(|file| file.matrix(name)).map_err(refuse)
+    let name = if artifact == artifact::FEATURES {
+        "features"
+    } else {
+        "points"
+    };
+    TensorFile::open(path)
+        .and_then(|file| file.matrix(name))
+        .map_err(refuse)
 }
 
 fn config(settings: &Embed, rows: usize) -> UmapConfig {
-    let neighbors = settings.n_neighbors.map_or_else(|| (rows / 300).max(100), |n| n as usize);
+    let neighbors = settings
+        .n_neighbors
+        .map_or_else(|| (rows / 300).max(100), |n| n as usize);
     UmapConfig {
         n_neighbors: neighbors.min(rows.saturating_sub(1).max(2)),
         n_components: settings.n_components as usize,

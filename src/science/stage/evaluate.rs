@@ -41,7 +41,8 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         Noise::Exclude => report.labelled.clone(),
         Noise::Wrong => Some(score(&classes, &scored.labels).map_err(refuse)?),
     };
-    let headline = headline.ok_or_else(|| refuse("every row is noise: there is nothing to score under `noise: exclude`"))?;
+    let headline =
+        headline.ok_or_else(|| refuse("every row is noise: there is nothing to score under `noise: exclude`"))?;
     let matrix = confusion(&classes, &headline_labels).map_err(refuse)?;
     let mut metrics = named_scores(&headline);
     let found = scored.memberships.cols();
@@ -73,7 +74,11 @@ fn read_labels(job: &JobContext) -> Result<(Vec<i32>, Vec<String>), Failure> {
     let mut distinct = labels.clone();
     distinct.sort_unstable();
     distinct.dedup();
-    let number = |label: &i64| distinct.binary_search(label).expect("every label is among the distinct ones") as i32;
+    let number = |label: &i64| {
+        distinct
+            .binary_search(label)
+            .expect("every label is among the distinct ones") as i32
+    };
     let name = |&label: &i64| {
         let named = usize::try_from(label).ok().and_then(|i| meta.classes.get(i));
         named.cloned().unwrap_or_else(|| label.to_string())
@@ -85,11 +90,19 @@ fn read_scored(job: &JobContext) -> Result<Scored, Failure> {
     let input = job.input("assignments")?;
     if input.artifact == artifact::CLUSTERS {
         let clusters = Clusters::read(&input.path)?;
-        return Ok(Scored { labels: clusters.labels, memberships: clusters.memberships, costs: None });
+        return Ok(Scored {
+            labels: clusters.labels,
+            memberships: clusters.memberships,
+            costs: None,
+        });
     }
     let assignments = Assignments::read(&input.path)?;
     let costs = (assignments.reconstruction.cols() > 0).then(|| assignments.reconstruction.clone());
-    Ok(Scored { labels: assignments.labels(), memberships: assignments.manager_p, costs })
+    Ok(Scored {
+        labels: assignments.labels(),
+        memberships: assignments.manager_p,
+        costs,
+    })
 }
 
 fn named_scores(scores: &Scores) -> Map<String, Value> {
@@ -103,7 +116,10 @@ fn named_scores(scores: &Scores) -> Map<String, Value> {
         ("completeness", scores.completeness),
         ("v_measure", scores.v_measure),
     ];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
+    pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect()
 }
 
 /// The second way to assign: the expert with the least cost; and how often the manager agrees with it.
@@ -118,7 +134,10 @@ fn cheapest_expert(classes: &[i32], labels: &[i32], costs: &Matrix) -> Result<Ma
         ("ari_cheapest_expert", scores.ari),
         ("agreement", agree),
     ];
-    Ok(pairs.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect())
+    Ok(pairs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect())
 }
 
 /// Classes by clusters in Hungarian order: the matched cluster of class i stands in place i.

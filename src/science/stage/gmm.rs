@@ -19,6 +19,10 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         ..GmmConfig::default()
     };
     let found = cluster::gmm(&points, &config, &Draws::new(job.seed())).map_err(refuse)?;
-    tracing::info!("log-likelihood {} after {} iterations", found.log_likelihood, found.iterations);
+    tracing::info!(
+        "log-likelihood {} after {} iterations",
+        found.log_likelihood,
+        found.iterations
+    );
     from_partition(found.partition).write(&job.output("clusters")?)
 }

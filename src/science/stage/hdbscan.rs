@@ -68,7 +68,11 @@ fn write_tree(job: &JobContext, found: &cluster::Hdbscan) -> Result<(), Failure>
         Series::new("child".into(), rows.iter().map(|r| r.child).collect::<Vec<_>>()).into(),
         Series::new("lambda".into(), rows.iter().map(|r| r.lambda).collect::<Vec<_>>()).into(),
         Series::new("size".into(), rows.iter().map(|r| r.size).collect::<Vec<_>>()).into(),
-        Series::new("selected".into(), rows.iter().map(|r| chosen.contains(&r.child)).collect::<Vec<_>>()).into(),
+        Series::new(
+            "selected".into(),
+            rows.iter().map(|r| chosen.contains(&r.child)).collect::<Vec<_>>(),
+        )
+        .into(),
     ];
     let mut frame = DataFrame::new(rows.len(), columns).map_err(refuse)?;
     write_parquet(&mut frame, &job.output("tree")?).map_err(refuse)

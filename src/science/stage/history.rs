@@ -10,8 +10,10 @@ use std::path::Path;
 /// Epochs count from 1; `step` is the number of steps done by then.
 pub fn write(history: &History, path: &Path) -> Result<(), Failure> {
     let epochs: Vec<u32> = (1..=history.rows.len() as u32).collect();
-    let mut columns: Vec<Column> =
-        vec![Series::new("epoch".into(), epochs).into(), Series::new("step".into(), history.steps.clone()).into()];
+    let mut columns: Vec<Column> = vec![
+        Series::new("epoch".into(), epochs).into(),
+        Series::new("step".into(), history.steps.clone()).into(),
+    ];
     for (c, name) in history.columns.iter().enumerate() {
         let values: Vec<f64> = history.rows.iter().map(|row| row[c]).collect();
         columns.push(Series::new(name.as_str().into(), values).into());

@@ -47,7 +47,12 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         }
     };
     for found in &found {
-        tracing::info!("cluster {}: {} of {} dimensions", found.cluster, found.dimension, found.ratios.len());
+        tracing::info!(
+            "cluster {}: {} of {} dimensions",
+            found.cluster,
+            found.dimension,
+            found.ratios.len()
+        );
     }
     let value = match settings.per {
         Per::All => json!(found[0].dimension),
@@ -59,8 +64,14 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
 
 fn find(cluster: i32, means: &Matrix, settings: &LatentFinder) -> Result<Found, Failure> {
     let ratios = pca::spectrum(means).map_err(refuse)?;
-    let dimension = pca::dimension_for(&ratios, settings.variance).max(settings.floor as usize).min(means.cols());
-    Ok(Found { cluster, ratios, dimension })
+    let dimension = pca::dimension_for(&ratios, settings.variance)
+        .max(settings.floor as usize)
+        .min(means.cols());
+    Ok(Found {
+        cluster,
+        ratios,
+        dimension,
+    })
 }
 
 fn write_spectrum(job: &JobContext, found: &[Found]) -> Result<(), Failure> {

@@ -9,7 +9,10 @@ use serde_json::json;
 
 pub fn run(job: &JobContext) -> Result<(), Failure> {
     let settings: Load = job.settings()?;
-    let at = DataDir { dir: job.data().to_owned(), download: true };
+    let at = DataDir {
+        dir: job.data().to_owned(),
+        download: true,
+    };
     let loaded = moelab_data::load(&settings.source(job.data()), &settings.options(), &at)
         .map_err(|e| Failure::bad_input(e.to_string()))?;
     match &loaded {

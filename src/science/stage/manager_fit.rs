@@ -32,13 +32,16 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     }
     let experts = clusters.count();
     if experts < 2 {
-        return Err(Failure::stage(format!("{experts} cluster was found: a manager needs two or more to tell apart")));
+        return Err(Failure::stage(format!(
+            "{experts} cluster was found: a manager needs two or more to tell apart"
+        )));
     }
-    let architecture = Architecture::new(images.channels, images.height, images.width, settings.filters as usize)
-        .map_err(refuse)?;
+    let architecture =
+        Architecture::new(images.channels, images.height, images.width, settings.filters as usize).map_err(refuse)?;
     let shape = ManagerShape { architecture, experts };
-    let rows: Vec<usize> =
-        (0..images.rows).filter(|&row| settings.keep_noise || clusters.labels[row] >= 0).collect();
+    let rows: Vec<usize> = (0..images.rows)
+        .filter(|&row| settings.keep_noise || clusters.labels[row] >= 0)
+        .collect();
     let session = Session::open(job)?;
     let training = session.device.clone().autodiff();
     let targets = targets(&clusters, settings.soft_labels);
@@ -54,17 +57,36 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let columns = ["loss", "entropy"].map(str::to_owned);
     let (checkpoints, draws) = (session.checkpoints()?, session.draws);
     let step = |model: &Manager, rows: &[usize], at: At| {
-        let changed = augment(gather(&data, rows), &settings.augment, &mut draws.at("augment", at.epoch, at.step));
+        let changed = augment(
+            gather(&data, rows),
+            &settings.augment,
+            &mut draws.at("augment", at.epoch, at.step),
+        );
         let logits = model.forward(Tensor::from_inner(changed));
         let loss = kl_to_targets(Tensor::from_inner(gather(&targets, rows)), logits.clone());
-        Step { values: Tensor::cat(vec![loss.clone(), sample_entropy(logits)], 0).detach(), loss }
+        Step {
+            values: Tensor::cat(vec![loss.clone(), sample_entropy(logits)], 0).detach(),
+            loss,
+        }
     };
-    let (model, curves) =
-        fit(model, &rows, plan, &columns, &draws, &session.device, &checkpoints, &session, step)
-            .map_err(|e| session.failure(e))?;
+    let (model, curves) = fit(
+        model,
+        &rows,
+        plan,
+        &columns,
+        &draws,
+        &session.device,
+        &checkpoints,
+        &session,
+        step,
+    )
+    .map_err(|e| session.failure(e))?;
     let model = model.valid();
     let manager_p = probabilities(&model, &images, experts, &session.device);
-    let assignments = Assignments { manager_p, reconstruction: Matrix::new(images.rows, 0, vec![]) };
+    let assignments = Assignments {
+        manager_p,
+        reconstruction: Matrix::new(images.rows, 0, vec![]),
+    };
     models::save(&job.output("manager")?, &model, &Shape::Manager(shape))?;
     assignments.write(&job.output("assignments")?)?;
     history::write(&curves, &job.output("history")?)
@@ -72,7 +94,10 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
 
 /// p of every image, [N, K].
 pub fn probabilities(manager: &Manager, images: &Images, experts: usize, device: &Device) -> Matrix {
-    let p = images.batches(device).flat_map(|batch| host(softmax(manager.forward(batch), 1))).collect();
+    let p = images
+        .batches(device)
+        .flat_map(|batch| host(softmax(manager.forward(batch), 1)))
+        .collect();
     Matrix::new(images.rows, experts, p)
 }
 

@@ -1,13 +1,13 @@
 //! Models as artifacts: weights by module path, the architecture beside them.
 
 use super::refuse;
+use crate::matrix::Matrix;
 use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
 use crate::nn::manager::{Manager, ManagerShape};
 use crate::nn::mixture::MixtureShape;
 use crate::nn::weights;
 use crate::tensors::{TensorFile, host, write_weights};
 use crate::train::images::Images;
-use crate::matrix::Matrix;
 use burn::module::Module;
 use burn::tensor::Device;
 use moelab_engine::job::Failure;
@@ -44,9 +44,14 @@ pub fn autoencoder(path: &Path, device: &Device) -> Result<(Autoencoder, Autoenc
     match open(path)? {
         (file, Shape::Autoencoder(shape)) => {
             let tensors = file.all_f32().map_err(refuse)?;
-            Ok((weights::restore(Autoencoder::new(&shape, device), &tensors).map_err(refuse)?, shape))
+            Ok((
+                weights::restore(Autoencoder::new(&shape, device), &tensors).map_err(refuse)?,
+                shape,
+            ))
         }
-        _ => Err(Failure::bad_input("the model is not an autoencoder: connect one that `pretrain_vae` made")),
+        _ => Err(Failure::bad_input(
+            "the model is not an autoencoder: connect one that `pretrain_vae` made",
+        )),
     }
 }
 
@@ -55,9 +60,14 @@ pub fn manager(path: &Path, device: &Device) -> Result<(Manager, ManagerShape), 
     match open(path)? {
         (file, Shape::Manager(shape)) => {
             let tensors = file.all_f32().map_err(refuse)?;
-            Ok((weights::restore(Manager::new(&shape, device), &tensors).map_err(refuse)?, shape))
+            Ok((
+                weights::restore(Manager::new(&shape, device), &tensors).map_err(refuse)?,
+                shape,
+            ))
         }
-        _ => Err(Failure::bad_input("the model is not a manager: connect one that `manager_fit` made")),
+        _ => Err(Failure::bad_input(
+            "the model is not a manager: connect one that `manager_fit` made",
+        )),
     }
 }
 

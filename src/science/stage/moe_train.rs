@@ -34,7 +34,10 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let images = Images::open(&job.input("images")?.path).map_err(refuse)?;
     let session = Session::open(job)?;
     let training = session.device.clone().autodiff();
-    let pretrained = job.optional("manager").map(|file| models::manager(&file.path, &training)).transpose()?;
+    let pretrained = job
+        .optional("manager")
+        .map(|file| models::manager(&file.path, &training))
+        .transpose()?;
     if let Some((_, shape)) = &pretrained {
         models::check_fit(&images, &shape.architecture)?;
     }
@@ -60,7 +63,11 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let columns = mixture_columns(shape.experts.len());
     let (checkpoints, draws) = (session.checkpoints()?, session.draws);
     let step = |model: &Mixture, rows: &[usize], at: At| {
-        let changed = augment(gather(&data, rows), &settings.augment, &mut draws.at("augment", at.epoch, at.step));
+        let changed = augment(
+            gather(&data, rows),
+            &settings.augment,
+            &mut draws.at("augment", at.epoch, at.step),
+        );
         let alpha = settings.alpha * ramp(at.epoch, settings.ramp_epochs);
         let draw = |purpose: &str, k: usize, expert: &Autoencoder| {
             let shape = [rows.len(), expert.latent_dim()];
@@ -75,14 +82,26 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         let noise = model.experts.iter().enumerate().map(noise).collect();
         mixture_step(model, &loss, Tensor::from_inner(changed), noise, alpha, settings.beta)
     };
-    let (model, curves) =
-        fit(model, &rows, plan, &columns, &draws, &session.device, &checkpoints, &session, step)
-            .map_err(|e| session.failure(e))?;
+    let (model, curves) = fit(
+        model,
+        &rows,
+        plan,
+        &columns,
+        &draws,
+        &session.device,
+        &checkpoints,
+        &session,
+        step,
+    )
+    .map_err(|e| session.failure(e))?;
     let model = model.valid();
     let assignments = assign(&model, &loss, &images, &session.device);
     let report = report(&assignments, &curves);
     if !report.dead.is_empty() {
-        job.note(format!("dead experts: {:?} (share below {DEAD_SHARE} / K for {DEAD_EPOCHS} epochs)", report.dead));
+        job.note(format!(
+            "dead experts: {:?} (share below {DEAD_SHARE} / K for {DEAD_EPOCHS} epochs)",
+            report.dead
+        ));
     }
     models::save(&job.output("model")?, &model, &Shape::Mixture(shape))?;
     assignments.write(&job.output("assignments")?)?;
@@ -92,8 +111,8 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
 
 /// The network that settings, manager and images ask for.
 fn shape(settings: &MoeTrain, images: &Images, manager: Option<&ManagerShape>) -> Result<MixtureShape, Failure> {
-    let architecture = Architecture::new(images.channels, images.height, images.width, settings.filters as usize)
-        .map_err(refuse)?;
+    let architecture =
+        Architecture::new(images.channels, images.height, images.width, settings.filters as usize).map_err(refuse)?;
     let listed = match &settings.latent_dims {
         LatentDims::Each(dims) => Some(dims.len()),
         LatentDims::All(_) => None,
@@ -108,7 +127,10 @@ fn shape(settings: &MoeTrain, images: &Images, manager: Option<&ManagerShape>) -
         return Err(Failure::bad_input("the number of experts is unknown"));
     };
     if let Some((who, n)) = said.iter().find(|(_, n)| *n != experts) {
-        return Err(Failure::bad_input(format!("{} has {experts} experts, {who} says {n}", said[0].0)));
+        return Err(Failure::bad_input(format!(
+            "{} has {experts} experts, {who} says {n}",
+            said[0].0
+        )));
     }
     let latent_dim = |k: usize| match &settings.latent_dims {
         LatentDims::All(dim) => *dim as usize,
@@ -127,7 +149,11 @@ fn shape(settings: &MoeTrain, images: &Images, manager: Option<&ManagerShape>) -
 
 /// Grows from 1 / epochs in the first epoch to 1.
 fn ramp(epoch: u64, epochs: u64) -> f64 {
-    if epochs == 0 { 1.0 } else { ((epoch + 1) as f64 / epochs as f64).min(1.0) }
+    if epochs == 0 {
+        1.0
+    } else {
+        ((epoch + 1) as f64 / epochs as f64).min(1.0)
+    }
 }
 
 /// p and every expert's cost of every clean image, decoded from the posterior mean.
@@ -139,7 +165,8 @@ fn assign(model: &Mixture, loss: &AutoencoderLoss, images: &Images, device: &Dev
         let per_expert = model.experts.iter().map(|expert| {
             let posterior = expert.encode(batch.clone());
             let decoded = expert.decode(posterior.mean.clone());
-            loss.total(&loss.terms(batch.clone(), decoded, &posterior, None)).unsqueeze_dim::<2>(1)
+            loss.total(&loss.terms(batch.clone(), decoded, &posterior, None))
+                .unsqueeze_dim::<2>(1)
         });
         costs.extend(host(Tensor::cat(per_expert.collect(), 1)));
     }
@@ -167,7 +194,13 @@ fn report(assignments: &Assignments, curves: &History) -> Report {
     let labels = assignments.labels();
     let share = |k: usize| labels.iter().filter(|&&label| label == k as i32).count() as f64 / n;
     let shares: Vec<f64> = (0..experts).map(share).collect();
-    let entropy = p.data().iter().filter(|&&p| p > 0.0).map(|&p| -f64::from(p) * f64::from(p).ln()).sum::<f64>() / n;
+    let entropy = p
+        .data()
+        .iter()
+        .filter(|&&p| p > 0.0)
+        .map(|&p| -f64::from(p) * f64::from(p).ln())
+        .sum::<f64>()
+        / n;
     let agree = |row: &usize| {
         let cheapest: Vec<f32> = costs.row(*row).iter().map(|cost| -cost).collect();
         greatest(&cheapest) == labels[*row]
@@ -178,7 +211,9 @@ fn report(assignments: &Assignments, curves: &History) -> Report {
     Report {
         experts,
         dead: (0..experts).filter(dead).collect(),
-        shares: shares.iter().fold((1.0, 0.0), |(least, most), &s| (f64::min(least, s), f64::max(most, s))),
+        shares: shares
+            .iter()
+            .fold((1.0, 0.0), |(least, most), &s| (f64::min(least, s), f64::max(most, s))),
         entropy,
         agreement: (0..p.rows()).filter(agree).count() as f64 / n,
     }
@@ -203,7 +238,10 @@ mod tests {
 
     #[test]
     fn alpha_ramps_up_linearly() {
-        assert_eq!((ramp(0, 10), ramp(4, 10), ramp(9, 10), ramp(50, 10)), (0.1, 0.5, 1.0, 1.0));
+        assert_eq!(
+            (ramp(0, 10), ramp(4, 10), ramp(9, 10), ramp(50, 10)),
+            (0.1, 0.5, 1.0, 1.0)
+        );
         assert_eq!(ramp(0, 0), 1.0);
     }
 
@@ -214,8 +252,15 @@ mod tests {
             reconstruction: Matrix::new(2, 2, vec![1.0, 2.0, 3.0, 2.0]),
         };
         let row = vec![0.0, 0.0, 0.0, 0.0, 0.0, 0.985, 0.015];
-        let curves = History { columns: vec![], steps: vec![1; 6], rows: vec![row; 6] };
+        let curves = History {
+            columns: vec![],
+            steps: vec![1; 6],
+            rows: vec![row; 6],
+        };
         let report = report(&assignments, &curves);
-        assert_eq!((report.dead, report.shares, report.agreement), (vec![1], (0.0, 1.0), 0.5));
+        assert_eq!(
+            (report.dead, report.shares, report.agreement),
+            (vec![1], (0.0, 1.0), 0.5)
+        );
     }
 }

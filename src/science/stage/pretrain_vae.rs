@@ -22,10 +22,13 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let settings: PretrainVae = job.settings()?;
     let images = Images::open(&job.input("images")?.path).map_err(refuse)?;
     let filters = settings.filters as usize;
-    let architecture =
-        Architecture::new(images.channels, images.height, images.width, filters).map_err(refuse)?;
+    let architecture = Architecture::new(images.channels, images.height, images.width, filters).map_err(refuse)?;
     let latent_dim = settings.latent_dim as usize;
-    let shape = AutoencoderShape { architecture, latent_dim, variant: settings.variant };
+    let shape = AutoencoderShape {
+        architecture,
+        latent_dim,
+        variant: settings.variant,
+    };
     let session = Session::open(job)?;
     let training = session.device.clone().autodiff();
     let model = weights::initialise(Autoencoder::new(&shape, &training), &session.draws);
@@ -53,11 +56,28 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
             Tensor::<2>::from_data(TensorData::new(values, [rows.len(), latent_dim]), &training)
         };
         let prior = (loss.variant == Variant::Wae).then(|| noise("prior"));
-        autoencoder_step(model, &loss, Tensor::from_inner(changed), Noise { posterior: noise("posterior"), prior })
+        autoencoder_step(
+            model,
+            &loss,
+            Tensor::from_inner(changed),
+            Noise {
+                posterior: noise("posterior"),
+                prior,
+            },
+        )
     };
-    let (model, curves) =
-        fit(model, &rows, plan, &columns, &draws, &session.device, &checkpoints, &session, step)
-            .map_err(|e| session.failure(e))?;
+    let (model, curves) = fit(
+        model,
+        &rows,
+        plan,
+        &columns,
+        &draws,
+        &session.device,
+        &checkpoints,
+        &session,
+        step,
+    )
+    .map_err(|e| session.failure(e))?;
     models::save(&job.output("model")?, &model.valid(), &Shape::Autoencoder(shape))?;
     history::write(&curves, &job.output("history")?)
 }

@@ -20,12 +20,18 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
             let input = job.input("points")?;
             let points = embed::points(&input.path, &input.artifact)?;
             // A clustering with fewer than two clusters has no validity and cannot win.
-            labelings.iter().map(|labels| dbcv(&points, labels).map_or(-1.0, |validity| validity.index)).collect()
+            labelings
+                .iter()
+                .map(|labels| dbcv(&points, labels).map_or(-1.0, |validity| validity.index))
+                .collect()
         }
     };
     let best = best(&scores, &found.labelled).ok_or_else(|| refuse("there are no candidates to select from"))?;
     let chosen = &job.all("candidates")[best];
-    job.note(format!("chose {:?}: K = {}, score {:.4}", chosen.axes, found.clusters[best], scores[best]));
+    job.note(format!(
+        "chose {:?}: K = {}, score {:.4}",
+        chosen.axes, found.clusters[best], scores[best]
+    ));
     let selected = (0..scores.len()).map(|i| f64::from(u8::from(i == best))).collect();
     stability::write_report(job, &found, &[("score", scores), ("selected", selected)])?;
     std::fs::copy(&chosen.path, job.output("clusters")?)?;
@@ -35,7 +41,10 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
 /// The greatest score; ties go to more labelled rows, then to the first.
 fn best(scores: &[f64], labelled: &[f64]) -> Option<usize> {
     let better = |&a: &usize, &b: &usize| {
-        scores[a].total_cmp(&scores[b]).then(labelled[a].total_cmp(&labelled[b])).then(b.cmp(&a))
+        scores[a]
+            .total_cmp(&scores[b])
+            .then(labelled[a].total_cmp(&labelled[b]))
+            .then(b.cmp(&a))
     };
     (0..scores.len()).max_by(better)
 }

@@ -22,7 +22,11 @@ impl<'a> Session<'a> {
         for (name, version) in device::library_info() {
             job.library(&name, version);
         }
-        Ok(Self { job, device, draws: Draws::new(job.seed()) })
+        Ok(Self {
+            job,
+            device,
+            draws: Draws::new(job.seed()),
+        })
     }
 
     pub fn checkpoints(&self) -> Result<Checkpoints, Failure> {

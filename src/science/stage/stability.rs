@@ -29,7 +29,10 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
 
 /// Labels of every candidate, in key order.
 pub fn candidates(job: &JobContext) -> Result<Vec<Vec<i32>>, Failure> {
-    job.all("candidates").iter().map(|file| cluster_table::labels(&file.path)).collect()
+    job.all("candidates")
+        .iter()
+        .map(|file| cluster_table::labels(&file.path))
+        .collect()
 }
 
 pub fn compare(labelings: &[Vec<i32>]) -> Result<Stability, Failure> {
@@ -50,7 +53,11 @@ pub fn write_report(job: &JobContext, found: &Stability, extra: &[(&str, Vec<f64
     for axis in members.first().map(|m| m.axes.keys()).into_iter().flatten() {
         let values: Vec<String> = members
             .iter()
-            .map(|m| m.axes.get(axis).map_or_else(String::new, |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)))
+            .map(|m| {
+                m.axes
+                    .get(axis)
+                    .map_or_else(String::new, |v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
+            })
             .collect();
         columns.push(Series::new(axis.as_str().into(), values).into());
     }

@@ -18,13 +18,24 @@ pub struct Adam {
 
 impl Adam {
     pub fn new(learning_rate: f64) -> Self {
-        Self { rule: AdamRule { lr: learning_rate, ..AdamRule::default() }, steps: 0, moments: BTreeMap::new() }
+        Self {
+            rule: AdamRule {
+                lr: learning_rate,
+                ..AdamRule::default()
+            },
+            steps: 0,
+            moments: BTreeMap::new(),
+        }
     }
 
     /// One step. A parameter without a gradient (an expert nobody used) keeps its value and its moments.
     pub fn step<M: Module>(&mut self, module: M, gradients: &Gradients) -> M {
         self.steps += 1;
-        module.map(&mut Step { adam: self, gradients, path: Path::default() })
+        module.map(&mut Step {
+            adam: self,
+            gradients,
+            path: Path::default(),
+        })
     }
 
     /// Moments as `first/<path>` and `second/<path>`, for a checkpoint.
@@ -45,9 +56,19 @@ impl Adam {
         self.steps = steps;
         self.moments.clear();
         for (name, first) in state {
-            let Some(path) = name.strip_prefix("first/") else { continue };
-            let second = state.get(&format!("second/{path}")).ok_or_else(|| format!("no second moment of {path}"))?;
-            self.moments.insert(path.to_owned(), AdamState { m: first.to_tensor(device), v: second.to_tensor(device) });
+            let Some(path) = name.strip_prefix("first/") else {
+                continue;
+            };
+            let second = state
+                .get(&format!("second/{path}"))
+                .ok_or_else(|| format!("no second moment of {path}"))?;
+            self.moments.insert(
+                path.to_owned(),
+                AdamState {
+                    m: first.to_tensor(device),
+                    v: second.to_tensor(device),
+                },
+            );
         }
         Ok(())
     }
@@ -69,10 +90,16 @@ impl ModuleMapper for Step<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(gradient) = param.val().grad(self.gradients) else { return param };
+        let Some(gradient) = param.val().grad(self.gradients) else {
+            return param;
+        };
         let gradient = gradient.flatten::<1>(0, D - 1);
         let path = self.path.name();
-        let state = self.adam.moments.remove(&path).unwrap_or_else(|| AdamState::new(&gradient));
+        let state = self
+            .adam
+            .moments
+            .remove(&path)
+            .unwrap_or_else(|| AdamState::new(&gradient));
         let mut moments = None;
         let param = param.map(|tensor| {
             let shape = tensor.dims();

@@ -28,11 +28,23 @@ fn draw(settings: &Augment, height: usize, width: usize, rng: &mut ChaCha8Rng) -
         2.0 * (within(settings.shift) + crop)
     };
     let (dy, dx) = (shift(height), shift(width));
-    let mirror = if settings.flip && rng.random::<bool>() { -1.0 } else { 1.0 };
+    let mirror = if settings.flip && rng.random::<bool>() {
+        -1.0
+    } else {
+        1.0
+    };
     let (sin, cos) = angle.sin_cos();
     // The rotation acts in pixels: where sides differ, coordinates are stretched back and forth.
     let aspect = height as f64 / width as f64;
-    [cos / zoom * mirror, -sin / zoom * aspect, dx, sin / zoom / aspect * mirror, cos / zoom, dy].map(|v| v as f32)
+    [
+        cos / zoom * mirror,
+        -sin / zoom * aspect,
+        dx,
+        sin / zoom / aspect * mirror,
+        cos / zoom,
+        dy,
+    ]
+    .map(|v| v as f32)
 }
 
 #[cfg(test)]
@@ -41,17 +53,32 @@ mod tests {
     use crate::random::Draws;
 
     fn off() -> Augment {
-        Augment { rotation: 0.0, zoom: 0.0, shift: 0.0, flip: false, crop: 0 }
+        Augment {
+            rotation: 0.0,
+            zoom: 0.0,
+            shift: 0.0,
+            flip: false,
+            crop: 0,
+        }
     }
 
     #[test]
     fn without_settings_the_matrix_is_the_identity() {
-        assert_eq!(draw(&off(), 8, 8, &mut Draws::new(1).at("augment", 0, 0)), [1., 0., 0., 0., 1., 0.]);
+        assert_eq!(
+            draw(&off(), 8, 8, &mut Draws::new(1).at("augment", 0, 0)),
+            [1., 0., 0., 0., 1., 0.]
+        );
     }
 
     #[test]
     fn draws_stay_within_their_bounds() {
-        let settings = Augment { rotation: 10.0, zoom: 0.1, shift: 0.1, flip: false, crop: 0 };
+        let settings = Augment {
+            rotation: 10.0,
+            zoom: 0.1,
+            shift: 0.1,
+            flip: false,
+            crop: 0,
+        };
         for step in 0..200 {
             let m = draw(&settings, 8, 8, &mut Draws::new(1).at("augment", 0, step));
             let scale = (m[0] * m[4] - m[1] * m[3]).sqrt();
@@ -64,7 +91,9 @@ mod tests {
     #[test]
     fn a_flip_mirrors_about_half_of_the_images() {
         let settings = Augment { flip: true, ..off() };
-        let flipped = (0..200).filter(|&s| draw(&settings, 8, 8, &mut Draws::new(1).at("augment", 0, s))[0] < 0.0).count();
+        let flipped = (0..200)
+            .filter(|&s| draw(&settings, 8, 8, &mut Draws::new(1).at("augment", 0, s))[0] < 0.0)
+            .count();
         assert!((60..140).contains(&flipped), "{flipped} of 200");
     }
 }

@@ -64,7 +64,11 @@ pub struct Checkpoints {
 
 impl Checkpoints {
     pub fn new(folder: &Path, binding: Binding) -> Self {
-        Self { folder: folder.to_owned(), binding, last: Cell::new(Instant::now()) }
+        Self {
+            folder: folder.to_owned(),
+            binding,
+            last: Cell::new(Instant::now()),
+        }
     }
 
     /// Whether enough time has passed since the last one.
@@ -79,11 +83,17 @@ impl Checkpoints {
             if !path.exists() {
                 return None;
             }
-            self.read(&path).map_err(|why| tracing::warn!("checkpoint {} is not used: {why}", path.display())).ok()
+            self.read(&path)
+                .map_err(|why| tracing::warn!("checkpoint {} is not used: {why}", path.display()))
+                .ok()
         });
         let newest = states.max_by_key(|state| state.position);
         if let Some(state) = &newest {
-            tracing::info!("resuming at epoch {}, step {}", state.position.epoch, state.position.step);
+            tracing::info!(
+                "resuming at epoch {}, step {}",
+                state.position.epoch,
+                state.position.step
+            );
         }
         newest
     }
@@ -99,7 +109,9 @@ impl Checkpoints {
         }
         let all = file.all_f32().map_err(|e| e.to_string())?;
         let part = |prefix: &str| -> BTreeMap<String, Named> {
-            all.iter().filter_map(|(k, v)| Some((k.strip_prefix(prefix)?.to_owned(), v.clone()))).collect()
+            all.iter()
+                .filter_map(|(k, v)| Some((k.strip_prefix(prefix)?.to_owned(), v.clone())))
+                .collect()
         };
         Ok(State {
             position: meta.position,
@@ -116,7 +128,10 @@ impl Checkpoints {
         let failed = |e: &dyn std::fmt::Display| format!("cannot write a checkpoint in {}: {e}", self.folder.display());
         fs::create_dir_all(&self.folder).map_err(|e| failed(&e))?;
         let position = |name: &str| self.read(&self.folder.join(name)).map(|state| state.position).ok();
-        let older = FILES.into_iter().min_by_key(|name| position(name)).expect("there are two names");
+        let older = FILES
+            .into_iter()
+            .min_by_key(|name| position(name))
+            .expect("there are two names");
         let meta = Meta {
             format: FORMAT,
             binding: self.binding.clone(),
@@ -131,7 +146,9 @@ impl Checkpoints {
         let meta = serde_json::to_value(meta).map_err(|e| failed(&e))?;
         let temporary = self.folder.join("writing");
         tensors::write_weights(&temporary, &all, &meta).map_err(|e| failed(&e))?;
-        File::open(&temporary).and_then(|f| f.sync_all()).map_err(|e| failed(&e))?;
+        File::open(&temporary)
+            .and_then(|f| f.sync_all())
+            .map_err(|e| failed(&e))?;
         fs::rename(&temporary, self.folder.join(older)).map_err(|e| failed(&e))?;
         self.last.set(Instant::now());
         Ok(())
@@ -143,7 +160,12 @@ mod tests {
     use super::*;
 
     fn binding() -> Binding {
-        Binding { key: "k".into(), device: "cpu".into(), threads: 2, library: "l".into() }
+        Binding {
+            key: "k".into(),
+            device: "cpu".into(),
+            threads: 2,
+            library: "l".into(),
+        }
     }
 
     fn state(epoch: u64) -> State {
@@ -151,7 +173,11 @@ mod tests {
         State {
             position: Position { epoch, step: 3 },
             adam_steps: 7,
-            history: History { columns: vec!["loss".into()], steps: vec![5], rows: vec![vec![0.1 + 0.2]] },
+            history: History {
+                columns: vec!["loss".into()],
+                steps: vec![5],
+                rows: vec![vec![0.1 + 0.2]],
+            },
             weights: [("a.weight".to_owned(), tensor.clone())].into(),
             moments: [("first/a.weight".to_owned(), tensor.clone())].into(),
             sums: Some(tensor),
@@ -175,7 +201,11 @@ mod tests {
         let checkpoints = Checkpoints::new(dir.path(), binding());
         checkpoints.save(&state(1)).unwrap();
         checkpoints.save(&state(2)).unwrap();
-        let newest = FILES.map(|f| dir.path().join(f)).into_iter().max_by_key(|p| checkpoints.read(p).unwrap().position).unwrap();
+        let newest = FILES
+            .map(|f| dir.path().join(f))
+            .into_iter()
+            .max_by_key(|p| checkpoints.read(p).unwrap().position)
+            .unwrap();
         let bytes = fs::read(&newest).unwrap();
         fs::write(&newest, &bytes[..bytes.len() - 3]).unwrap();
         assert_eq!(checkpoints.newest(), Some(state(1)));
@@ -186,10 +216,22 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         Checkpoints::new(dir.path(), binding()).save(&state(1)).unwrap();
         let others = [
-            Binding { key: "x".into(), ..binding() },
-            Binding { device: "cuda".into(), ..binding() },
-            Binding { threads: 1, ..binding() },
-            Binding { library: "x".into(), ..binding() },
+            Binding {
+                key: "x".into(),
+                ..binding()
+            },
+            Binding {
+                device: "cuda".into(),
+                ..binding()
+            },
+            Binding {
+                threads: 1,
+                ..binding()
+            },
+            Binding {
+                library: "x".into(),
+                ..binding()
+            },
         ];
         for other in others {
             assert_eq!(Checkpoints::new(dir.path(), other).newest(), None);

@@ -69,12 +69,18 @@ mod bits {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub fn serialize<S: Serializer>(rows: &[Vec<f64>], to: S) -> Result<S::Ok, S::Error> {
-        rows.iter().map(|row| row.iter().map(|v| v.to_bits()).collect()).collect::<Vec<Vec<u64>>>().serialize(to)
+        rows.iter()
+            .map(|row| row.iter().map(|v| v.to_bits()).collect())
+            .collect::<Vec<Vec<u64>>>()
+            .serialize(to)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Vec<f64>>, D::Error> {
         let rows = Vec::<Vec<u64>>::deserialize(from)?;
-        Ok(rows.into_iter().map(|row| row.into_iter().map(f64::from_bits).collect()).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| row.into_iter().map(f64::from_bits).collect())
+            .collect())
     }
 }
 
@@ -106,13 +112,17 @@ pub fn fit<M: Module>(
     let batch = plan.batch_size.min(rows.len());
     let steps = (rows.len() / batch) as u64;
     let mut adam = Adam::new(plan.learning_rate);
-    let mut history = History { columns: columns.to_vec(), ..History::default() };
+    let mut history = History {
+        columns: columns.to_vec(),
+        ..History::default()
+    };
     let mut position = Position { epoch: 0, step: 0 };
     let mut sums: Option<Tensor<1>> = None;
     let mut model = model;
     if let Some(state) = checkpoints.newest() {
         model = weights::restore(model, &state.weights).map_err(FitError::Checkpoint)?;
-        adam.restore(state.adam_steps, &state.moments, device).map_err(FitError::Checkpoint)?;
+        adam.restore(state.adam_steps, &state.moments, device)
+            .map_err(FitError::Checkpoint)?;
         sums = state.sums.map(|sums| sums.to_tensor(device));
         (history, position) = (state.history, state.position);
     }
@@ -125,7 +135,14 @@ pub fn fit<M: Module>(
             }
             let start = position.step as usize * batch;
             let chosen: Vec<usize> = order[start..start + batch].iter().map(|&i| rows[i]).collect();
-            let out = step(&model, &chosen, At { epoch: position.epoch, step: position.step });
+            let out = step(
+                &model,
+                &chosen,
+                At {
+                    epoch: position.epoch,
+                    step: position.step,
+                },
+            );
             let gradients = out.loss.backward();
             model = adam.step(model, &gradients);
             let values = out.values.inner();
@@ -139,10 +156,17 @@ pub fn fit<M: Module>(
         let means: Vec<f64> = sums_of_epoch.iter().map(|&sum| f64::from(sum) / steps as f64).collect();
         if let Some(bad) = means.iter().position(|mean| !mean.is_finite()) {
             let quantity = history.columns[bad].clone();
-            return Err(FitError::Diverged { epoch: position.epoch + 1, quantity, value: means[bad] });
+            return Err(FitError::Diverged {
+                epoch: position.epoch + 1,
+                quantity,
+                value: means[bad],
+            });
         }
         history.rows.push(means);
-        position = Position { epoch: position.epoch + 1, step: 0 };
+        position = Position {
+            epoch: position.epoch + 1,
+            step: 0,
+        };
         history.steps.push(position.epoch * steps);
         watcher.progress(position.epoch, plan.epochs, &history.last());
         if checkpoints.due() && position.epoch < plan.epochs {

@@ -21,19 +21,37 @@ impl Images {
         let (shape, pixels) = TensorFile::open(path)?.u8("images")?;
         let [rows, channels, height, width] = shape[..] else {
             let message = format!("images have the shape {shape:?}, [N, C, H, W] is wanted");
-            return Err(TensorFileError::Content { path: path.to_owned(), message });
+            return Err(TensorFileError::Content {
+                path: path.to_owned(),
+                message,
+            });
         };
-        Ok(Self { rows, channels, height, width, pixels })
+        Ok(Self {
+            rows,
+            channels,
+            height,
+            width,
+            pixels,
+        })
     }
 
     pub fn new(rows: usize, [channels, height, width]: [usize; 3], pixels: Vec<u8>) -> Self {
         assert_eq!(rows * channels * height * width, pixels.len(), "pixels fit the shape");
-        Self { rows, channels, height, width, pixels }
+        Self {
+            rows,
+            channels,
+            height,
+            width,
+            pixels,
+        }
     }
 
     /// All rows as one tensor [N, C, H, W] in [0, 1].
     pub fn upload(&self, device: &Device) -> Tensor<4> {
-        let data = TensorData::new(self.scaled(0..self.rows), [self.rows, self.channels, self.height, self.width]);
+        let data = TensorData::new(
+            self.scaled(0..self.rows),
+            [self.rows, self.channels, self.height, self.width],
+        );
         Tensor::from_data(data, device)
     }
 
@@ -53,7 +71,10 @@ impl Images {
 
     fn scaled(&self, rows: std::ops::Range<usize>) -> Vec<f32> {
         let size = self.channels * self.height * self.width;
-        self.pixels[rows.start * size..rows.end * size].iter().map(|&v| f32::from(v) / 255.0).collect()
+        self.pixels[rows.start * size..rows.end * size]
+            .iter()
+            .map(|&v| f32::from(v) / 255.0)
+            .collect()
     }
 }
 

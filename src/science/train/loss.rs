@@ -27,14 +27,23 @@ pub struct Terms {
 
 impl AutoencoderLoss {
     /// `images` and `logits` are [B, C, H, W]; `prior` holds codes [B, L] from N(0, I) for the discrepancy of a wae.
-    pub fn terms(&self, images: Tensor<4>, logits: Tensor<4>, posterior: &Posterior, prior: Option<Tensor<2>>) -> Terms {
+    pub fn terms(
+        &self,
+        images: Tensor<4>,
+        logits: Tensor<4>,
+        posterior: &Posterior,
+        prior: Option<Tensor<2>>,
+    ) -> Terms {
         let [_, channels, height, width] = images.dims();
         let scale = match self.reduction {
             Reduction::Sum => 1.0,
             Reduction::Mean => 1.0 / (channels * height * width) as f64,
         };
         let divergence = match self.variant {
-            Variant::Vae => posterior.log_variance.clone().map(|lv| kl_to_standard_normal(posterior.mean.clone(), lv)),
+            Variant::Vae => posterior
+                .log_variance
+                .clone()
+                .map(|lv| kl_to_standard_normal(posterior.mean.clone(), lv)),
             Variant::Wae => prior.map(|prior| maximum_mean_discrepancy(posterior.mean.clone(), prior)),
             Variant::Ae => None,
         };
@@ -63,7 +72,9 @@ impl AutoencoderLoss {
 pub fn reconstruction(kind: Reconstruction, images: Tensor<4>, logits: Tensor<4>) -> Tensor<1> {
     let cost = match kind {
         Reconstruction::Bce => device::bce_with_logits(logits, images),
-        Reconstruction::Mse => (burn::tensor::activation::sigmoid(logits) - images).powi_scalar(2).mul_scalar(0.5),
+        Reconstruction::Mse => (burn::tensor::activation::sigmoid(logits) - images)
+            .powi_scalar(2)
+            .mul_scalar(0.5),
     };
     cost.flatten::<2>(1, 3).sum_dim(1).squeeze_dim(1)
 }
@@ -87,7 +98,9 @@ pub fn maximum_mean_discrepancy(codes: Tensor<2>, prior: Tensor<2>) -> Tensor<1>
     for s in [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0] {
         let c = 2.0 * latent as f64 * s;
         let kernel = |d: &Tensor<2>| d.clone().add_scalar(c).recip().mul_scalar(c);
-        let same = ((kernel(&aa) + kernel(&bb)) * off_diagonal.clone()).sum().div_scalar(pairs);
+        let same = ((kernel(&aa) + kernel(&bb)) * off_diagonal.clone())
+            .sum()
+            .div_scalar(pairs);
         total = total + same - kernel(&ab).sum().mul_scalar(2.0 / (n * n));
     }
     total.expand([batch])

@@ -32,7 +32,10 @@ pub fn autoencoder_columns(loss: &AutoencoderLoss) -> Vec<String> {
 pub fn autoencoder_step(model: &Autoencoder, loss: &AutoencoderLoss, images: Tensor<4>, noise: Noise) -> Step {
     let terms = cost(model, loss, images, noise);
     let total = loss.total(&terms).mean();
-    let means = [Some(terms.reconstruction), terms.divergence, terms.l1].into_iter().flatten().map(Tensor::mean);
+    let means = [Some(terms.reconstruction), terms.divergence, terms.l1]
+        .into_iter()
+        .flatten()
+        .map(Tensor::mean);
     let values = Tensor::cat(std::iter::once(total.clone()).chain(means).collect(), 0).detach();
     Step { loss: total, values }
 }
@@ -44,7 +47,13 @@ fn cost(model: &Autoencoder, loss: &AutoencoderLoss, images: Tensor<4>, noise: N
 }
 
 /// Values of [`mixture_step`] in front of the experts' shares.
-pub const MIXTURE_TERMS: [&str; 5] = ["loss", "reconstruction", "divergence", "sample_entropy", "batch_entropy"];
+pub const MIXTURE_TERMS: [&str; 5] = [
+    "loss",
+    "reconstruction",
+    "divergence",
+    "sample_entropy",
+    "batch_entropy",
+];
 
 /// Names of the values of [`mixture_step`], in its order.
 pub fn mixture_columns(experts: usize) -> Vec<String> {
@@ -70,7 +79,12 @@ pub fn mixture_step(
     for (expert, noise) in model.experts.iter().zip(noise) {
         let terms = cost(expert, loss, images.clone(), noise);
         costs.push(loss.total(&terms).unsqueeze_dim::<2>(1));
-        divergences.push(terms.divergence.unwrap_or_else(|| terms.reconstruction.zeros_like()).unsqueeze_dim::<2>(1));
+        divergences.push(
+            terms
+                .divergence
+                .unwrap_or_else(|| terms.reconstruction.zeros_like())
+                .unsqueeze_dim::<2>(1),
+        );
         reconstructions.push(terms.reconstruction.unsqueeze_dim::<2>(1));
     }
     let weighted = |per_expert: Vec<Tensor<2>>| (p.clone() * Tensor::cat(per_expert, 1)).sum_dim(1).mean();
@@ -78,6 +92,16 @@ pub fn mixture_step(
     let (s, b) = (sample_entropy(logits.clone()), negative_batch_entropy(logits));
     let total = r + s.clone().mul_scalar(alpha) + b.clone().mul_scalar(beta);
     let shares = p.clone().mean_dim(0).flatten::<1>(0, 1);
-    let values = vec![total.clone(), weighted(reconstructions), weighted(divergences), s, b, shares];
-    Step { loss: total, values: Tensor::cat(values, 0).detach() }
+    let values = vec![
+        total.clone(),
+        weighted(reconstructions),
+        weighted(divergences),
+        s,
+        b,
+        shares,
+    ];
+    Step {
+        loss: total,
+        values: Tensor::cat(values, 0).detach(),
+    }
 }

@@ -40,14 +40,22 @@ struct Fixture {
 
 impl Fixture {
     fn new(choice: Choice) -> Self {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fixtures/training/step.safetensors");
+        let path = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../tests/fixtures/training/step.safetensors"
+        );
         let file = TensorFile::open(path.as_ref()).unwrap();
         let device = device::open(choice, 1).unwrap().autodiff();
-        Self { meta: file.meta().unwrap(), tensors: file.all_f32().unwrap(), device }
+        Self {
+            meta: file.meta().unwrap(),
+            tensors: file.all_f32().unwrap(),
+            device,
+        }
     }
 
     fn part(&self, prefix: &str) -> BTreeMap<String, Named> {
-        let stripped = |(name, tensor): (&String, &Named)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()));
+        let stripped =
+            |(name, tensor): (&String, &Named)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()));
         self.tensors.iter().filter_map(stripped).collect()
     }
 
@@ -61,7 +69,11 @@ impl Fixture {
 
     fn expert(&self, k: usize) -> AutoencoderShape {
         let architecture = Architecture::new(1, self.meta.side, self.meta.side, self.meta.filters).unwrap();
-        AutoencoderShape { architecture, latent_dim: self.meta.latent[k], variant: Variant::Vae }
+        AutoencoderShape {
+            architecture,
+            latent_dim: self.meta.latent[k],
+            variant: Variant::Vae,
+        }
     }
 
     fn images(&self) -> Tensor<4> {
@@ -69,7 +81,10 @@ impl Fixture {
     }
 
     fn noise(&self, k: usize) -> Noise {
-        Noise { posterior: self.tensors[&format!("noise.{k}")].to_tensor(&self.device), prior: None }
+        Noise {
+            posterior: self.tensors[&format!("noise.{k}")].to_tensor(&self.device),
+            prior: None,
+        }
     }
 
     fn loss(&self) -> AutoencoderLoss {
@@ -106,15 +121,25 @@ impl ModuleVisitor for Collect<'_> {
 }
 
 fn near(name: &str, ours: f64, theirs: f64) {
-    assert!((ours - theirs).abs() <= 1e-4 * theirs.abs().max(1e-3), "{name}: {ours} here, {theirs} in PyTorch");
+    assert!(
+        (ours - theirs).abs() <= 1e-4 * theirs.abs().max(1e-3),
+        "{name}: {ours} here, {theirs} in PyTorch"
+    );
 }
 
 /// Every parameter has a gradient, equal to PyTorch's within 1e-4 of the largest value of its tensor.
 fn same_gradients<M: Module>(model: &M, step: &Step, expected: &BTreeMap<String, Named>) {
     let gradients = step.loss.backward();
-    let mut collect = Collect { path: Path::default(), gradients: &gradients, found: BTreeMap::new() };
+    let mut collect = Collect {
+        path: Path::default(),
+        gradients: &gradients,
+        found: BTreeMap::new(),
+    };
     model.visit(&mut collect);
-    assert_eq!(collect.found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    assert_eq!(
+        collect.found.keys().collect::<Vec<_>>(),
+        expected.keys().collect::<Vec<_>>()
+    );
     for (name, ours) in &collect.found {
         let theirs = &expected[name].values;
         let scale = theirs.iter().fold(1e-3_f32, |most, v| most.max(v.abs()));
@@ -143,16 +168,21 @@ fn vae_agrees(choice: Choice) {
 fn mixture_agrees(choice: Choice) {
     let fixture = Fixture::new(choice);
     let experts = vec![fixture.expert(0), fixture.expert(1)];
-    let manager = ManagerShape { architecture: experts[0].architecture.clone(), experts: experts.len() };
+    let manager = ManagerShape {
+        architecture: experts[0].architecture.clone(),
+        experts: experts.len(),
+    };
     let shape = MixtureShape { manager, experts };
     let model = fixture.load(Mixture::new(&shape, &fixture.device), "mixture.weights.");
     let meta = &fixture.meta;
     let noise = vec![fixture.noise(0), fixture.noise(1)];
     let step = mixture_step(&model, &fixture.loss(), fixture.images(), noise, meta.alpha, meta.beta);
     let values = host(step.values.clone());
-    for (name, ours, theirs) in
-        [("loss", values[0], meta.mixture_loss), ("sample entropy", values[3], meta.s), ("batch entropy", values[4], meta.b)]
-    {
+    for (name, ours, theirs) in [
+        ("loss", values[0], meta.mixture_loss),
+        ("sample entropy", values[3], meta.s),
+        ("batch entropy", values[4], meta.b),
+    ] {
         near(name, f64::from(ours), theirs);
     }
     same_gradients(&model, &step, &fixture.part("mixture.gradients."));

@@ -6,8 +6,9 @@ use super::super::observe::{Ended, JobInfo};
 use super::super::pool::News;
 use super::{Running, Status, Walk};
 use crate::digest::Digest;
-use crate::job::{Event, Failure, FailureKind, Outcome};
+use crate::job::{Event, Failure, FailureKind, JobResult, Outcome, PROTOCOL};
 use crate::plan::Node;
+use crate::store::disk;
 use petgraph::graph::NodeIndex;
 use serde_json::json;
 use std::path::PathBuf;
@@ -22,10 +23,31 @@ impl Walk<'_> {
             match news {
                 News::Event(event) => self.event(id, &event),
                 News::Result(result) => self.ended(id, result.outcome, result.seconds),
-                News::Died(failure) => self.ended(id, Outcome::Failed(failure), 0.0),
+                News::Died(failure) => {
+                    self.record_death(id, &failure);
+                    self.ended(id, Outcome::Failed(failure), 0.0);
+                }
             }
         }
         any
+    }
+
+    /// A dead worker wrote no result; a later table must still see that the action failed.
+    fn record_death(&self, id: u64, failure: &Failure) {
+        let Some(running) = self.running.get(&id) else { return };
+        let result = JobResult {
+            protocol: PROTOCOL,
+            key: running.action,
+            attempt: running.attempt.number(),
+            nonce: String::new(),
+            outcome: Outcome::Failed(failure.clone()),
+            seconds: 0.0,
+        };
+        let text = serde_json::to_vec_pretty(&result).expect("a result is plain data");
+        let path = running.attempt.dir().join("result.json");
+        if let Err(e) = disk::write_message(&path, &text) {
+            tracing::warn!("{}: {e}", path.display());
+        }
     }
 
     pub(super) fn event(&mut self, id: u64, event: &Event) {

@@ -33,6 +33,18 @@ fn the_last_words_of_a_dead_worker_are_in_the_message() {
     assert!(failing("abort").message.contains("echo says a"));
 }
 
+/// A later table reads the failure from there, also that of a worker that wrote nothing more.
+#[test]
+fn every_failure_leaves_its_result_in_the_job_folder() {
+    for behave in ["fail", "abort", "exit"] {
+        let mut lab = Lab::new();
+        lab.stage("a", behaves("a", behave), &[]);
+        let failure = lab.run().failures.remove(0);
+        let result = failure.log.unwrap().with_file_name("result.json");
+        assert!(fs::read_to_string(result).unwrap().contains("\"failed\""), "{behave}");
+    }
+}
+
 #[test]
 fn a_crash_ends_one_job_and_not_the_run() {
     let mut lab = Lab::new();
