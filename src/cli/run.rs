@@ -7,7 +7,7 @@ use crate::setup::Setup;
 use crate::{device, table};
 use moelab_engine::run::{self, RunOptions, RunReport, WorkerCommand};
 use moelab_engine::spec::Experiment;
-use moelab_engine::store::Store;
+use moelab_engine::store::{Store, sources};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::path::PathBuf;
@@ -23,6 +23,7 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     let setup = Setup::load(&args.experiment)?;
     let worker = device::worker()?;
     let store = Store::open(&common.store)?;
+    sources::remember_with(store.source_memory());
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     let jobs = args.jobs.unwrap_or(cores.min(MOST_JOBS));
     let watched = Watched::start()?;
@@ -43,6 +44,7 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     let mut progress = Progress::new();
     let report = run::run(&setup.plan, &setup.registry, &store, &options, &mut progress)?;
     progress.finish();
+    sources::save()?;
     summarise(&report);
     let mut code = report.exit_code();
     match args.format {

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use moelab_engine::plan::Plan;
 use moelab_engine::spec::{self, Experiment};
 use moelab_engine::stage::Registry;
-use moelab_engine::store::Store;
+use moelab_engine::store::{Store, sources};
 use std::path::Path;
 
 pub struct Setup {
@@ -33,9 +33,10 @@ impl Setup {
 
 /// The store for reading; none if there is no such folder yet.
 pub fn store_if_any(folder: &Path) -> Result<Option<Store>, Exit> {
-    if folder.exists() {
-        Ok(Some(Store::open_read_only(folder)?))
-    } else {
-        Ok(None)
+    if !folder.exists() {
+        return Ok(None);
     }
+    let store = Store::open_read_only(folder)?;
+    sources::remember_with(store.source_memory());
+    Ok(Some(store))
 }

@@ -2,11 +2,16 @@
 
 use crate::artifact;
 use crate::declare::{never, settings, typed};
-use moelab_data::{Class, DataDir, Options, Size, Source, Split};
+use moelab_data::archive::tree_digest;
+use moelab_data::content::file_digest;
+use moelab_data::{Class, DataDir, DataError, Options, Size, Source, Split};
+use moelab_engine::digest::Digest;
 use moelab_engine::stage::{Output, Settings, Sources, Stage};
+use moelab_engine::store::sources::{self, SourceDigest};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::io;
 use std::path::Path;
 
 pub const VERSION: u32 = 1;
@@ -124,15 +129,50 @@ fn check(settings: &Value, _: &[&str]) -> Result<(), String> {
 
 fn sources(settings: &Value, data: &Path) -> Result<Sources, String> {
     let load: Load = typed(settings);
-    let at = DataDir {
-        dir: data.to_owned(),
-        download: true,
+    match load.source(data) {
+        Source::Arrays { arrays } => {
+            let given = [
+                ("images", arrays.images),
+                ("features", arrays.features),
+                ("labels", arrays.labels),
+            ];
+            let given = given.into_iter().filter_map(|(role, path)| Some((role, path?)));
+            given
+                .map(|(role, path)| Ok((role.to_owned(), remembered(&path, "content", file_digest)?)))
+                .collect()
+        }
+        // Of a folder the memory of files says nothing; an archive is a file.
+        Source::Folder { folder } if !folder.is_dir() => {
+            Ok([("folder".to_owned(), remembered(&folder, "tree", tree_digest)?)].into())
+        }
+        source => {
+            let at = DataDir {
+                dir: data.to_owned(),
+                download: true,
+            };
+            let digests = moelab_data::source_digests(&source, load.split, &at).map_err(|e| e.to_string())?;
+            digests
+                .into_iter()
+                .map(|(role, hex)| Ok((role, hex.parse().map_err(|e| format!("{e}"))?)))
+                .collect()
+        }
+    }
+}
+
+/// The digest of a file, read only if it is new or has changed; the last one known, with a word, if it is gone.
+fn remembered(path: &Path, how: &str, digest: fn(&Path) -> Result<String, DataError>) -> Result<Digest, String> {
+    let hash = |_: &mut dyn io::Read| {
+        let hex = digest(path).map_err(io::Error::other)?;
+        hex.parse().map_err(io::Error::other)
     };
-    let digests = moelab_data::source_digests(&load.source(data), load.split, &at).map_err(|e| e.to_string())?;
-    digests
-        .into_iter()
-        .map(|(role, hex)| Ok((role, hex.parse().map_err(|e| format!("{e}"))?)))
-        .collect()
+    match sources::digest_with(path, how, hash) {
+        Ok(SourceDigest::Current(digest)) => Ok(digest),
+        Ok(SourceDigest::Remembered(digest)) => {
+            tracing::warn!("{} is not there; its last known content is assumed", path.display());
+            Ok(digest)
+        }
+        Err(e) => Err(format!("{}: {e}", path.display())),
+    }
 }
 
 /// Settings without paths: what lies there enters the key as a digest.

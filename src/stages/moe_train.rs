@@ -30,8 +30,11 @@ pub struct MoeTrain {
     /// Weight of the negative batch entropy.
     #[schemars(range(min = 0.0))]
     pub beta: f64,
-    /// α grows linearly from 0 over this many epochs: a confident manager is not frozen by its first gradients.
-    pub ramp_epochs: u64,
+    /// Share of the training over which the manager is released: α, and the gradient of R into the manager, grow
+    /// linearly from 0 to their full weight. Experts start from random weights, and what they cost says nothing yet about
+    /// who should have which image.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub ramp: f64,
     #[schemars(range(min = 1))]
     pub epochs: u64,
     #[schemars(range(min = 2))]
@@ -62,7 +65,7 @@ impl Default for MoeTrain {
             filters: 32,
             alpha: 100.0,
             beta: 1.0,
-            ramp_epochs: 10,
+            ramp: 0.1,
             epochs: 100,
             batch_size: 100,
             learning_rate: 1e-4,

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 pub struct Lab {
     dir: tempfile::TempDir,
@@ -84,6 +85,38 @@ impl Lab {
             .output()
             .unwrap();
         Said::of(output)
+    }
+
+    /// Starts a run and sends it SIGINT when a line of its standard error begins with `at`.
+    pub fn interrupt(&self, store: &str, args: &[&str], at: &str) -> Said {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_moelab"))
+            .current_dir(self.dir.path())
+            .args(["--store", store, "run", "--threads", "1"])
+            .args(args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut err = String::new();
+        for line in BufReader::new(child.stderr.take().unwrap())
+            .lines()
+            .map_while(Result::ok)
+        {
+            if line.starts_with(at) {
+                let sent = Command::new("kill")
+                    .args(["-INT", &child.id().to_string()])
+                    .status()
+                    .unwrap();
+                assert!(sent.success());
+            }
+            err += &line;
+            err.push('\n');
+        }
+        Said {
+            code: child.wait().unwrap().code().unwrap_or(-1),
+            out: String::new(),
+            err,
+        }
     }
 
     /// Runs, expects success, and gives the report.

@@ -202,3 +202,19 @@ fn show_and_log_tell_of_one_action() {
         said.err
     );
 }
+
+/// Ctrl-C in the middle of training: exit code 130, and the run that goes on ends in the bytes of an untouched one.
+#[test]
+fn an_interrupted_run_goes_on_to_the_same_bytes() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 1\n", "");
+    let args = ["tiny", "--only", "wide_vae", "--set", "epochs.wide=300"];
+    lab.run_in("untouched", &args);
+    let said = lab.interrupt("store", &args, "start  wide_vae");
+    assert_eq!(said.code, 130, "{}", said.err);
+    assert!(said.err.contains("Continue with:"), "{}", said.err);
+    lab.run(&args);
+    let log = lab.moelab(&["log", "tiny", "wide_vae", "--set", "epochs.wide=300"]).out;
+    assert!(log.contains("resuming at epoch"), "{log}");
+    assert!(lab.objects("store") == lab.objects("untouched"));
+}

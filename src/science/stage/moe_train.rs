@@ -13,10 +13,10 @@ use crate::nn::weights;
 use crate::random::standard_normal;
 use crate::tensors::host;
 use crate::train::augment::augment;
-use crate::train::fit::{At, History, Plan, fit};
+use crate::train::fit::{At, History, Plan, fit, steps_per_epoch};
 use crate::train::images::{Images, gather};
 use crate::train::loss::AutoencoderLoss;
-use crate::train::objective::{MIXTURE_TERMS, Noise, mixture_columns, mixture_step};
+use crate::train::objective::{MIXTURE_TERMS, Noise, Weights, mixture_columns, mixture_step};
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
@@ -60,6 +60,7 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         learning_rate: settings.learning_rate,
     };
     let rows: Vec<usize> = (0..images.rows).collect();
+    let per_epoch = steps_per_epoch(images.rows, plan.batch_size);
     let columns = mixture_columns(shape.experts.len());
     let (checkpoints, draws) = (session.checkpoints()?, session.draws);
     let step = |model: &Mixture, rows: &[usize], at: At| {
@@ -68,7 +69,16 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
             &settings.augment,
             &mut draws.at("augment", at.epoch, at.step),
         );
-        let alpha = settings.alpha * ramp(at.epoch, settings.ramp_epochs);
+        let released = released(
+            at.epoch * per_epoch + at.step,
+            per_epoch * settings.epochs,
+            settings.ramp,
+        );
+        let weights = Weights {
+            alpha: settings.alpha * released,
+            beta: settings.beta,
+            released,
+        };
         let draw = |purpose: &str, k: usize, expert: &Autoencoder| {
             let shape = [rows.len(), expert.latent_dim()];
             let mut rng = draws.at(&format!("{purpose}/{k}"), at.epoch, at.step);
@@ -80,7 +90,7 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
             prior: (loss.variant == Variant::Wae).then(|| draw("prior", k, expert)),
         };
         let noise = model.experts.iter().enumerate().map(noise).collect();
-        mixture_step(model, &loss, Tensor::from_inner(changed), noise, alpha, settings.beta)
+        mixture_step(model, &loss, Tensor::from_inner(changed), noise, weights)
     };
     let (model, curves) = fit(
         model,
@@ -147,13 +157,10 @@ fn shape(settings: &MoeTrain, images: &Images, manager: Option<&ManagerShape>) -
     })
 }
 
-/// Grows from 1 / epochs in the first epoch to 1.
-fn ramp(epoch: u64, epochs: u64) -> f64 {
-    if epochs == 0 {
-        1.0
-    } else {
-        ((epoch + 1) as f64 / epochs as f64).min(1.0)
-    }
+/// How far the manager is released after `done` of `steps` steps: linearly from 0 to 1 over the first `ramp` of them.
+fn released(done: u64, steps: u64, ramp: f64) -> f64 {
+    let over = ramp * steps as f64;
+    if over < 1.0 { 1.0 } else { (done as f64 / over).min(1.0) }
 }
 
 /// p and every expert's cost of every clean image, decoded from the posterior mean.
@@ -237,12 +244,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alpha_ramps_up_linearly() {
+    fn the_manager_is_released_linearly_over_the_first_part() {
         assert_eq!(
-            (ramp(0, 10), ramp(4, 10), ramp(9, 10), ramp(50, 10)),
-            (0.1, 0.5, 1.0, 1.0)
+            [0, 5, 10, 99].map(|done| released(done, 100, 0.1)),
+            [0.0, 0.5, 1.0, 1.0]
         );
-        assert_eq!(ramp(0, 0), 1.0);
+        assert_eq!(released(0, 100, 0.0), 1.0);
     }
 
     #[test]

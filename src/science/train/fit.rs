@@ -91,6 +91,11 @@ impl History {
     }
 }
 
+/// Whole batches in `rows` rows; one where there are fewer rows than a batch.
+pub fn steps_per_epoch(rows: usize, batch_size: usize) -> u64 {
+    (rows / batch_size.min(rows).max(1)) as u64
+}
+
 /// Trains `model` on the rows `rows`, calling `step` with each batch's rows.
 ///
 /// Batches follow a permutation drawn per epoch; a remainder smaller than the batch is left out of that epoch. With fewer
@@ -110,7 +115,7 @@ pub fn fit<M: Module>(
         return Err(FitError::TooFewRows { rows: rows.len() });
     }
     let batch = plan.batch_size.min(rows.len());
-    let steps = (rows.len() / batch) as u64;
+    let steps = steps_per_epoch(rows.len(), plan.batch_size);
     let mut adam = Adam::new(plan.learning_rate);
     let mut history = History {
         columns: columns.to_vec(),

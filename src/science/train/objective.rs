@@ -61,17 +61,28 @@ pub fn mixture_columns(experts: usize) -> Vec<String> {
     terms.chain((0..experts).map(|k| format!("share_{k}"))).collect()
 }
 
+/// Weights of one step of the mixture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Weights {
+    /// Of the sample entropy.
+    pub alpha: f64,
+    /// Of the negative batch entropy.
+    pub beta: f64,
+    /// Of R's gradient into the manager.
+    pub released: f64,
+}
+
 /// One step of the mixture, L = R + α S + β B (thesis, joint stage): R the mean over rows of Σ_k p_k d_k, S the mean
 /// entropy of a row's p, B the negative entropy of the batch mean of p. `noise` has one entry per expert.
 ///
-/// Gradients of R reach the manager: dR/dp is the experts' cost, the only signal it gets from them.
+/// Gradients of R reach the manager: dR/dp is the experts' cost, the only signal it gets from them. `released`, in [0, 1],
+/// scales that signal; it changes no value.
 pub fn mixture_step(
     model: &Mixture,
     loss: &AutoencoderLoss,
     images: Tensor<4>,
     noise: Vec<Noise>,
-    alpha: f64,
-    beta: f64,
+    Weights { alpha, beta, released }: Weights,
 ) -> Step {
     let logits = model.manager.forward(images.clone());
     let p = softmax(logits.clone(), 1);
@@ -87,7 +98,9 @@ pub fn mixture_step(
         );
         reconstructions.push(terms.reconstruction.unsqueeze_dim::<2>(1));
     }
-    let weighted = |per_expert: Vec<Tensor<2>>| (p.clone() * Tensor::cat(per_expert, 1)).sum_dim(1).mean();
+    let towards_manager = p.clone().mul_scalar(released) + p.clone().detach().mul_scalar(1.0 - released);
+    let weighted =
+        |per_expert: Vec<Tensor<2>>| (towards_manager.clone() * Tensor::cat(per_expert, 1)).sum_dim(1).mean();
     let r = weighted(costs);
     let (s, b) = (sample_entropy(logits.clone()), negative_batch_entropy(logits));
     let total = r + s.clone().mul_scalar(alpha) + b.clone().mul_scalar(beta);

@@ -2,7 +2,7 @@
 
 use super::fit::Step;
 use super::loss::AutoencoderLoss;
-use super::objective::{Noise, autoencoder_step, mixture_step};
+use super::objective::{Noise, Weights, autoencoder_step, mixture_step};
 use crate::device::{self, Choice};
 use crate::nn::architecture::Architecture;
 use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
@@ -176,7 +176,12 @@ fn mixture_agrees(choice: Choice) {
     let model = fixture.load(Mixture::new(&shape, &fixture.device), "mixture.weights.");
     let meta = &fixture.meta;
     let noise = vec![fixture.noise(0), fixture.noise(1)];
-    let step = mixture_step(&model, &fixture.loss(), fixture.images(), noise, meta.alpha, meta.beta);
+    let weights = Weights {
+        alpha: meta.alpha,
+        beta: meta.beta,
+        released: 1.0,
+    };
+    let step = mixture_step(&model, &fixture.loss(), fixture.images(), noise, weights);
     let values = host(step.values.clone());
     for (name, ours, theirs) in [
         ("loss", values[0], meta.mixture_loss),
