@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Usage or spec: exit code 2.
     Usage(String),
+    /// A spec with problems: exit code 2. The report words itself.
+    Spec(Report),
     Store(StoreError),
     /// A bug of ours, or a system that gave way: exit code 1.
     Other(String),
@@ -17,6 +19,10 @@ impl Exit {
     /// Prints the message and gives the exit code.
     pub fn report(self) -> ExitCode {
         let (message, code) = match self {
+            Self::Spec(report) => {
+                eprintln!("{report}");
+                return ExitCode::from(2);
+            }
             Self::Usage(message) => (message, 2),
             Self::Store(error) => (error.to_string(), error.exit_code()),
             Self::Other(message) => (message, 1),
@@ -28,7 +34,7 @@ impl Exit {
 
 impl From<Report> for Exit {
     fn from(report: Report) -> Self {
-        Self::Usage(report.to_string())
+        Self::Spec(report)
     }
 }
 
