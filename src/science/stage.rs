@@ -17,10 +17,22 @@ mod select;
 mod session;
 mod stability;
 
-use moelab_engine::job::{Failure, JobContext};
+use crate::device::{self, Exhausted};
+use moelab_engine::job::{Failure, FailureKind, JobContext};
 
 /// Runs the stage of a job.
 pub fn run(job: &JobContext) -> Result<(), Failure> {
+    device::exhaustion(|| dispatch(job)).unwrap_or_else(|exhausted| {
+        let message = format!(
+            "{} ran out of memory on {}: use fewer --jobs, smaller images or smaller `filters`",
+            job.stage(),
+            job.device()
+        );
+        Err(out_of_memory(exhausted, message))
+    })
+}
+
+fn dispatch(job: &JobContext) -> Result<(), Failure> {
     match job.stage() {
         "load" => load::run(job),
         "pretrain_vae" => pretrain_vae::run(job),
@@ -38,6 +50,14 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
             "this worker does not know the stage kind `{other}`"
         ))),
     }
+}
+
+fn out_of_memory(exhausted: Exhausted, message: String) -> Failure {
+    let kind = match exhausted {
+        Exhausted::Host => FailureKind::OutOfMemory,
+        Exhausted::Device => FailureKind::DeviceOutOfMemory,
+    };
+    Failure::new(kind, message)
 }
 
 /// Turns an error of the science into a failure of the stage.

@@ -17,6 +17,14 @@ use burn::backend::DispatchDevice;
 use burn::tensor::Tensor;
 use std::collections::BTreeMap;
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether forward passes are done again for the backward pass instead of remembered; see [`Settings::recompute`].
+static RECOMPUTE: AtomicBool = AtomicBool::new(false);
+
+fn recomputes() -> bool {
+    RECOMPUTE.load(Ordering::Relaxed)
+}
 
 /// See [`super::open_with`]; `choice` is not `flex`.
 pub(super) fn open(choice: Choice, settings: Settings) -> Result<Device, DeviceError> {
@@ -32,6 +40,7 @@ pub(super) fn open(choice: Choice, settings: Settings) -> Result<Device, DeviceE
     // libtorch takes this once in the life of a process and only before its pool has started.
     static INTER_OP: Once = Once::new();
     INTER_OP.call_once(|| tch::set_num_interop_threads(1));
+    RECOMPUTE.store(settings.recompute, Ordering::Relaxed);
     context::set_deterministic(settings.deterministic);
     if matches!(choice, Choice::Cuda(_)) {
         context::forbid_tf32();

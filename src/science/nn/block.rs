@@ -84,8 +84,10 @@ impl Block {
     /// Lets the running statistics follow those of a batch.
     fn follow(&self, batch: BatchMoments) {
         let follow = |state: &RunningState<Tensor<1>>, newest: Tensor<1>| {
-            let kept = state.value_sync().inner().mul_scalar(1.0 - MOMENTUM);
+            let kept = state.value().inner().mul_scalar(1.0 - MOMENTUM);
             state.update(Tensor::from_inner(kept + newest.mul_scalar(MOMENTUM)));
+            // Until then the module shows the value before, also to whoever saves a checkpoint.
+            drop(state.value_sync());
         };
         follow(&self.running_mean, batch.mean);
         follow(&self.running_var, batch.var);

@@ -52,6 +52,16 @@ pub fn restore<M: Module>(module: M, tensors: &BTreeMap<String, Named>) -> Resul
     }
 }
 
+/// Paths of the parameters that are trained, with the number of their values.
+pub fn trained<M: Module>(module: &M) -> BTreeMap<String, usize> {
+    let mut trained = Trained {
+        path: Path::default(),
+        sizes: BTreeMap::new(),
+    };
+    module.visit(&mut trained);
+    trained.sizes
+}
+
 /// Where a visitor or mapper stands in the module tree.
 #[derive(Default)]
 pub(crate) struct Path(Vec<String>);
@@ -119,6 +129,28 @@ impl ModuleVisitor for Collect {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         self.tensors.insert(self.path.name(), Named::from_tensor(param.val()));
+    }
+}
+
+struct Trained {
+    path: Path,
+    sizes: BTreeMap<String, usize>,
+}
+
+impl ModuleVisitor for Trained {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.path.enter(name);
+    }
+
+    fn exit_module(&mut self, _: &str, _: &str) {
+        self.path.exit();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val();
+        if tensor.is_require_grad() {
+            self.sizes.insert(self.path.name(), tensor.dims().iter().product());
+        }
     }
 }
 

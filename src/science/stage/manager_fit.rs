@@ -10,7 +10,7 @@ use crate::nn::manager::{Manager, ManagerShape};
 use crate::nn::weights;
 use crate::tensors::host;
 use crate::train::augment::augment;
-use crate::train::fit::{At, Plan, Step, fit};
+use crate::train::fit::{At, Plan, Step};
 use crate::train::images::{Images, gather};
 use crate::train::loss::{kl_to_targets, sample_entropy};
 use burn::module::Module;
@@ -43,19 +43,19 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         .filter(|&row| settings.keep_noise || clusters.labels[row] >= 0)
         .collect();
     let session = Session::open(job)?;
-    let training = session.device.clone().autodiff();
+    let autodiff = session.device.clone().autodiff();
     let targets = targets(&clusters, settings.soft_labels);
     let targets = TensorData::new(targets.into_data(), [images.rows, experts]);
     let targets = Tensor::<2>::from_data(targets, &session.device);
     let data = images.upload(&session.device);
-    let model = weights::initialise(Manager::new(&shape, &training), &session.draws);
+    let model = weights::initialise(Manager::new(&shape, &autodiff), &session.draws);
     let plan = Plan {
         epochs: settings.epochs,
         batch_size: settings.batch_size as usize,
         learning_rate: settings.learning_rate,
     };
-    let columns = ["loss", "entropy"].map(str::to_owned);
-    let (checkpoints, draws) = (session.checkpoints()?, session.draws);
+    let training = session.training(plan, ["loss", "entropy"].map(str::to_owned).to_vec())?;
+    let draws = &session.draws;
     let step = |model: &Manager, rows: &[usize], at: At| {
         let changed = augment(
             gather(&data, rows),
@@ -64,23 +64,12 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         );
         let logits = model.forward(Tensor::from_inner(changed));
         let loss = kl_to_targets(Tensor::from_inner(gather(&targets, rows)), logits.clone());
-        Step {
-            values: Tensor::cat(vec![loss.clone(), sample_entropy(logits)], 0).detach(),
-            loss,
-        }
+        Step::descend(
+            &loss,
+            Tensor::cat(vec![loss.clone(), sample_entropy(logits)], 0).detach(),
+        )
     };
-    let (model, curves) = fit(
-        model,
-        &rows,
-        plan,
-        &columns,
-        &draws,
-        &session.device,
-        &checkpoints,
-        &session,
-        step,
-    )
-    .map_err(|e| session.failure(e))?;
+    let (model, curves) = training.fit(model, &rows, step).map_err(|e| session.failure(e))?;
     let model = model.valid();
     let manager_p = probabilities(&model, &images, experts, &session.device);
     let assignments = Assignments {
@@ -93,7 +82,7 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
 }
 
 /// p of every image, [N, K].
-pub fn probabilities(manager: &Manager, images: &Images, experts: usize, device: &Device) -> Matrix {
+fn probabilities(manager: &Manager, images: &Images, experts: usize, device: &Device) -> Matrix {
     let p = images
         .batches(device)
         .flat_map(|batch| host(softmax(manager.forward(batch), 1)))

@@ -13,7 +13,7 @@ use crate::nn::weights;
 use crate::random::standard_normal;
 use crate::tensors::host;
 use crate::train::augment::augment;
-use crate::train::fit::{At, History, Plan, fit, steps_per_epoch};
+use crate::train::fit::{At, History, Plan, steps_per_epoch};
 use crate::train::images::{Images, gather};
 use crate::train::loss::AutoencoderLoss;
 use crate::train::objective::{MIXTURE_TERMS, Noise, Weights, mixture_columns, mixture_step};
@@ -33,16 +33,16 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let settings: MoeTrain = job.settings()?;
     let images = Images::open(&job.input("images")?.path).map_err(refuse)?;
     let session = Session::open(job)?;
-    let training = session.device.clone().autodiff();
+    let autodiff = session.device.clone().autodiff();
     let pretrained = job
         .optional("manager")
-        .map(|file| models::manager(&file.path, &training))
+        .map(|file| models::manager(&file.path, &autodiff))
         .transpose()?;
     if let Some((_, shape)) = &pretrained {
         models::check_fit(&images, &shape.architecture)?;
     }
     let shape = shape(&settings, &images, pretrained.as_ref().map(|(_, shape)| shape))?;
-    let mut model = weights::initialise(Mixture::new(&shape, &training), &session.draws);
+    let mut model = weights::initialise(Mixture::new(&shape, &autodiff), &session.draws);
     if let Some((manager, _)) = pretrained {
         model.manager = manager;
     }
@@ -61,8 +61,8 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     };
     let rows: Vec<usize> = (0..images.rows).collect();
     let per_epoch = steps_per_epoch(images.rows, plan.batch_size);
-    let columns = mixture_columns(shape.experts.len());
-    let (checkpoints, draws) = (session.checkpoints()?, session.draws);
+    let training = session.training(plan, mixture_columns(shape.experts.len()))?;
+    let draws = &session.draws;
     let step = |model: &Mixture, rows: &[usize], at: At| {
         let changed = augment(
             gather(&data, rows),
@@ -83,7 +83,7 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
             let shape = [rows.len(), expert.latent_dim()];
             let mut rng = draws.at(&format!("{purpose}/{k}"), at.epoch, at.step);
             let values = standard_normal(shape[0] * shape[1], &mut rng);
-            Tensor::<2>::from_data(TensorData::new(values, shape), &training)
+            Tensor::<2>::from_data(TensorData::new(values, shape), &autodiff)
         };
         let noise = |(k, expert): (usize, &Autoencoder)| Noise {
             posterior: draw("posterior", k, expert),
@@ -92,18 +92,7 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         let noise = model.experts.iter().enumerate().map(noise).collect();
         mixture_step(model, &loss, Tensor::from_inner(changed), noise, weights)
     };
-    let (model, curves) = fit(
-        model,
-        &rows,
-        plan,
-        &columns,
-        &draws,
-        &session.device,
-        &checkpoints,
-        &session,
-        step,
-    )
-    .map_err(|e| session.failure(e))?;
+    let (model, curves) = training.fit(model, &rows, step).map_err(|e| session.failure(e))?;
     let model = model.valid();
     let assignments = assign(&model, &loss, &images, &session.device);
     let report = report(&assignments, &curves);

@@ -8,7 +8,7 @@ use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
 use crate::nn::weights;
 use crate::random::standard_normal;
 use crate::train::augment::augment;
-use crate::train::fit::{At, Plan, fit};
+use crate::train::fit::{At, Plan};
 use crate::train::images::{Images, gather};
 use crate::train::loss::AutoencoderLoss;
 use crate::train::objective::{Noise, autoencoder_columns, autoencoder_step};
@@ -30,8 +30,8 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         variant: settings.variant,
     };
     let session = Session::open(job)?;
-    let training = session.device.clone().autodiff();
-    let model = weights::initialise(Autoencoder::new(&shape, &training), &session.draws);
+    let autodiff = session.device.clone().autodiff();
+    let model = weights::initialise(Autoencoder::new(&shape, &autodiff), &session.draws);
     let data = images.upload(&session.device);
     let loss = AutoencoderLoss {
         variant: settings.variant,
@@ -46,14 +46,14 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         learning_rate: settings.learning_rate,
     };
     let rows: Vec<usize> = (0..images.rows).collect();
-    let columns = autoencoder_columns(&loss);
-    let (checkpoints, draws) = (session.checkpoints()?, session.draws);
+    let training = session.training(plan, autoencoder_columns(&loss))?;
+    let draws = &session.draws;
     let step = |model: &Autoencoder, rows: &[usize], at: At| {
         let clean = gather(&data, rows);
         let changed = augment(clean, &settings.augment, &mut draws.at("augment", at.epoch, at.step));
         let noise = |purpose: &str| {
             let values = standard_normal(rows.len() * latent_dim, &mut draws.at(purpose, at.epoch, at.step));
-            Tensor::<2>::from_data(TensorData::new(values, [rows.len(), latent_dim]), &training)
+            Tensor::<2>::from_data(TensorData::new(values, [rows.len(), latent_dim]), &autodiff)
         };
         let prior = (loss.variant == Variant::Wae).then(|| noise("prior"));
         autoencoder_step(
@@ -66,18 +66,7 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
             },
         )
     };
-    let (model, curves) = fit(
-        model,
-        &rows,
-        plan,
-        &columns,
-        &draws,
-        &session.device,
-        &checkpoints,
-        &session,
-        step,
-    )
-    .map_err(|e| session.failure(e))?;
+    let (model, curves) = training.fit(model, &rows, step).map_err(|e| session.failure(e))?;
     models::save(&job.output("model")?, &model.valid(), &Shape::Autoencoder(shape))?;
     history::write(&curves, &job.output("history")?)
 }

@@ -1,10 +1,10 @@
 //! What every training or encoding stage sets up: the device, the draws, checkpoints, someone who watches.
 
-use super::refuse;
+use super::{out_of_memory, refuse};
 use crate::device::{self, Choice, Device};
 use crate::random::Draws;
 use crate::train::checkpoint::{Binding, Checkpoints};
-use crate::train::fit::{FitError, Watcher};
+use crate::train::fit::{FitError, Plan, Training, Watcher};
 use moelab_engine::job::{Failure, JobContext};
 use std::collections::BTreeMap;
 
@@ -29,7 +29,19 @@ impl<'a> Session<'a> {
         })
     }
 
-    pub fn checkpoints(&self) -> Result<Checkpoints, Failure> {
+    /// A training run of this job, with what its steps report as `columns`.
+    pub fn training(&self, plan: Plan, columns: Vec<String>) -> Result<Training<'_>, Failure> {
+        Ok(Training {
+            plan,
+            columns,
+            draws: &self.draws,
+            device: &self.device,
+            checkpoints: self.checkpoints()?,
+            watcher: self,
+        })
+    }
+
+    fn checkpoints(&self) -> Result<Checkpoints, Failure> {
         let job = self.job;
         let binding = Binding {
             key: job.job().key.hex(),
@@ -43,6 +55,7 @@ impl<'a> Session<'a> {
     pub fn failure(&self, error: FitError) -> Failure {
         match error {
             FitError::Interrupted => self.job.interrupted(),
+            FitError::OutOfMemory { exhausted, .. } => out_of_memory(exhausted, error.to_string()),
             other => refuse(other),
         }
     }

@@ -28,8 +28,9 @@ impl Adam {
         }
     }
 
-    /// One step. A parameter without a gradient (an expert nobody used) keeps its value and its moments.
-    pub fn step<M: Module>(&mut self, module: M, gradients: &Gradients) -> M {
+    /// One step, with gradients in parts that share no parameter. A parameter without a gradient keeps its value and its
+    /// moments.
+    pub fn step<M: Module>(&mut self, module: M, gradients: &[Gradients]) -> M {
         self.steps += 1;
         module.map(&mut Step {
             adam: self,
@@ -48,27 +49,39 @@ impl Adam {
         (self.steps, state)
     }
 
-    /// Takes a checkpoint's state up.
+    /// Takes a checkpoint's state up, for the parameters `trained` (path → number of values).
     ///
     /// # Errors
-    /// If a first moment has no second.
-    pub fn restore(&mut self, steps: u64, state: &BTreeMap<String, Named>, device: &Device) -> Result<(), String> {
+    /// If after a step a parameter has no moments, or moments of another size, or no parameter belongs to a moment.
+    pub fn restore(
+        &mut self,
+        steps: u64,
+        state: &BTreeMap<String, Named>,
+        trained: &BTreeMap<String, usize>,
+        device: &Device,
+    ) -> Result<(), String> {
         self.steps = steps;
         self.moments.clear();
-        for (name, first) in state {
-            let Some(path) = name.strip_prefix("first/") else {
-                continue;
-            };
-            let second = state
-                .get(&format!("second/{path}"))
-                .ok_or_else(|| format!("no second moment of {path}"))?;
-            self.moments.insert(
-                path.to_owned(),
-                AdamState {
-                    m: first.to_tensor(device),
-                    v: second.to_tensor(device),
-                },
-            );
+        if steps > 0 {
+            for (path, &size) in trained {
+                let moment = |which: &str| match state.get(&format!("{which}/{path}")) {
+                    Some(moment) if moment.values.len() == size => Ok(moment.to_tensor(device)),
+                    Some(moment) => Err(format!(
+                        "the {which} moment of {path} has {} values in place of {size}",
+                        moment.values.len()
+                    )),
+                    None => Err(format!("no {which} moment of {path}")),
+                };
+                let (m, v) = (moment("first")?, moment("second")?);
+                self.moments.insert(path.clone(), AdamState { m, v });
+            }
+        }
+        if state.len() != 2 * self.moments.len() {
+            return Err(format!(
+                "{} moments for {} parameters that have stepped",
+                state.len(),
+                self.moments.len()
+            ));
         }
         Ok(())
     }
@@ -76,7 +89,7 @@ impl Adam {
 
 struct Step<'a> {
     adam: &'a mut Adam,
-    gradients: &'a Gradients,
+    gradients: &'a [Gradients],
     path: Path,
 }
 
@@ -90,7 +103,7 @@ impl ModuleMapper for Step<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(gradient) = param.val().grad(self.gradients) else {
+        let Some(gradient) = self.gradients.iter().find_map(|part| param.val().grad(part)) else {
             return param;
         };
         let gradient = gradient.flatten::<1>(0, D - 1);

@@ -1,19 +1,25 @@
-//! Checkpoints: two files in turn, each complete or absent, bound to the action and to the machine they came from.
+//! Checkpoints: the last two, each complete or absent, named by digest, bound to the action and to the machine they came
+//! from.
 
 use super::fit::History;
 use crate::tensors::{self, Named, TensorFile};
+use moelab_engine::digest::Digest;
 use serde::{Deserialize, Serialize};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Number of the layout; another one is never taken up.
-const FORMAT: u32 = 1;
-/// A kill costs at most about this much work. Only *when* files are written depends on it, never what a run computes.
-const INTERVAL: Duration = Duration::from_secs(60);
-const FILES: [&str; 2] = ["a.safetensors", "b.safetensors"];
+///
+/// 1 – two names in turn. 2 – named by digest.
+const FORMAT: u32 = 2;
+/// Seconds between checkpoints, where 60 does not suit.
+const VARIABLE: &str = "MOELAB_CHECKPOINT_SECONDS";
+/// So many are kept: one may be damaged.
+const KEPT: usize = 2;
+const ENDING: &str = ".safetensors";
 
 /// Everything a checkpoint must agree on to be taken up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,7 +65,11 @@ struct Meta {
 pub struct Checkpoints {
     folder: PathBuf,
     binding: Binding,
+    /// A kill costs at most about this much work. Only *when* files are written depends on it, never what a run computes.
+    interval: Duration,
     last: Cell<Instant>,
+    /// The file taken up and those written since, the latest last.
+    kept: RefCell<Vec<PathBuf>>,
 }
 
 impl Checkpoints {
@@ -67,38 +77,49 @@ impl Checkpoints {
         Self {
             folder: folder.to_owned(),
             binding,
+            interval: interval(std::env::var(VARIABLE).ok().as_deref()),
             last: Cell::new(Instant::now()),
+            kept: RefCell::default(),
         }
     }
 
     /// Whether enough time has passed since the last one.
     pub fn due(&self) -> bool {
-        self.last.get().elapsed() >= INTERVAL
+        self.last.get().elapsed() >= self.interval
     }
 
     /// The furthest state that is whole and ours; anything else is passed over with a warning.
     pub fn newest(&self) -> Option<State> {
-        let states = FILES.iter().filter_map(|name| {
-            let path = self.folder.join(name);
-            if !path.exists() {
-                return None;
+        let states = self.files().into_iter().filter_map(|path| match self.read(&path) {
+            Ok(state) => Some((state, path)),
+            Err(why) => {
+                tracing::warn!("checkpoint {} is not used: {why}", path.display());
+                None
             }
-            self.read(&path)
-                .map_err(|why| tracing::warn!("checkpoint {} is not used: {why}", path.display()))
-                .ok()
         });
-        let newest = states.max_by_key(|state| state.position);
-        if let Some(state) = &newest {
-            tracing::info!(
-                "resuming at epoch {}, step {}",
-                state.position.epoch,
-                state.position.step
-            );
-        }
-        newest
+        let (newest, path) = states.max_by_key(|(state, _)| state.position)?;
+        tracing::info!(
+            "resuming at epoch {}, step {}",
+            newest.position.epoch,
+            newest.position.step
+        );
+        self.kept.borrow_mut().push(path);
+        Some(newest)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
+        files.retain(|path| path.to_string_lossy().ends_with(ENDING));
+        files
     }
 
     fn read(&self, path: &Path) -> Result<State, String> {
+        let bytes = File::open(path).map_err(|e| e.to_string())?;
+        let (digest, _) = Digest::of_reader(bytes).map_err(|e| e.to_string())?;
+        if path.file_name() != Some(name_of(&digest).as_ref()) {
+            return Err(format!("its bytes have the digest {digest}"));
+        }
         let file = TensorFile::open(path).map_err(|e| e.to_string())?;
         let meta: Meta = file.meta().map_err(|e| e.to_string())?;
         if meta.format != FORMAT {
@@ -123,15 +144,10 @@ impl Checkpoints {
         })
     }
 
-    /// Writes `state` over the older of the two files: to a temporary name, synced, then renamed.
+    /// Writes `state` to a temporary name, syncs it and renames it to its digest; the furthest two stay.
     pub fn save(&self, state: &State) -> Result<(), String> {
         let failed = |e: &dyn std::fmt::Display| format!("cannot write a checkpoint in {}: {e}", self.folder.display());
         fs::create_dir_all(&self.folder).map_err(|e| failed(&e))?;
-        let position = |name: &str| self.read(&self.folder.join(name)).map(|state| state.position).ok();
-        let older = FILES
-            .into_iter()
-            .min_by_key(|name| position(name))
-            .expect("there are two names");
         let meta = Meta {
             format: FORMAT,
             binding: self.binding.clone(),
@@ -146,18 +162,50 @@ impl Checkpoints {
         let meta = serde_json::to_value(meta).map_err(|e| failed(&e))?;
         let temporary = self.folder.join("writing");
         tensors::write_weights(&temporary, &all, &meta).map_err(|e| failed(&e))?;
-        File::open(&temporary)
-            .and_then(|f| f.sync_all())
-            .map_err(|e| failed(&e))?;
-        fs::rename(&temporary, self.folder.join(older)).map_err(|e| failed(&e))?;
+        let file = File::open(&temporary).map_err(|e| failed(&e))?;
+        file.sync_all().map_err(|e| failed(&e))?;
+        let (digest, _) = Digest::of_reader(file).map_err(|e| failed(&e))?;
+        let path = self.folder.join(name_of(&digest));
+        fs::rename(&temporary, &path).map_err(|e| failed(&e))?;
+        let mut kept = self.kept.borrow_mut();
+        kept.retain(|earlier| *earlier != path);
+        kept.push(path);
+        let surplus = kept.len().saturating_sub(KEPT);
+        kept.drain(..surplus);
+        for path in self.files().iter().filter(|path| !kept.contains(path)) {
+            fs::remove_file(path).map_err(|e| failed(&e))?;
+        }
         self.last.set(Instant::now());
         Ok(())
     }
 }
 
+fn name_of(digest: &Digest) -> String {
+    format!("{digest}{ENDING}")
+}
+
+fn interval(given: Option<&str>) -> Duration {
+    let Some(text) = given else {
+        return Duration::from_secs(60);
+    };
+    let seconds = text.parse().ok().and_then(|s| Duration::try_from_secs_f64(s).ok());
+    seconds.unwrap_or_else(|| {
+        tracing::warn!("{VARIABLE}={text} is no number of seconds: checkpoints are 60 s apart");
+        Duration::from_secs(60)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn checkpoints_are_a_minute_apart_unless_told_otherwise() {
+        assert_eq!(interval(None), Duration::from_secs(60));
+        assert_eq!(interval(Some("0.5")), Duration::from_millis(500));
+        assert_eq!(interval(Some("-1")), Duration::from_secs(60));
+        assert_eq!(interval(Some("soon")), Duration::from_secs(60));
+    }
 
     fn binding() -> Binding {
         Binding {
@@ -195,20 +243,71 @@ mod tests {
         }
     }
 
+    /// The file that holds `epoch`.
+    fn file_of(checkpoints: &Checkpoints, epoch: u64) -> PathBuf {
+        let holds = |path: &PathBuf| checkpoints.read(path).is_ok_and(|state| state.position.epoch == epoch);
+        checkpoints.files().into_iter().find(holds).expect("it was saved")
+    }
+
+    #[test]
+    fn two_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        for epoch in 1..=5 {
+            let checkpoints = Checkpoints::new(dir.path(), binding());
+            assert_eq!(
+                checkpoints.newest().map(|s| s.position.epoch),
+                (epoch > 1).then_some(epoch - 1)
+            );
+            checkpoints.save(&state(epoch)).unwrap();
+        }
+        let checkpoints = Checkpoints::new(dir.path(), binding());
+        assert_eq!(checkpoints.files().len(), 2);
+        file_of(&checkpoints, 4);
+        file_of(&checkpoints, 5);
+    }
+
     #[test]
     fn half_a_file_falls_back_to_the_other() {
         let dir = tempfile::tempdir().unwrap();
         let checkpoints = Checkpoints::new(dir.path(), binding());
         checkpoints.save(&state(1)).unwrap();
         checkpoints.save(&state(2)).unwrap();
-        let newest = FILES
-            .map(|f| dir.path().join(f))
-            .into_iter()
-            .max_by_key(|p| checkpoints.read(p).unwrap().position)
-            .unwrap();
+        let newest = file_of(&checkpoints, 2);
         let bytes = fs::read(&newest).unwrap();
         fs::write(&newest, &bytes[..bytes.len() - 3]).unwrap();
         assert_eq!(checkpoints.newest(), Some(state(1)));
+    }
+
+    #[test]
+    fn a_flipped_bit_falls_back_to_the_other_wherever_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::new(dir.path(), binding());
+        checkpoints.save(&state(1)).unwrap();
+        checkpoints.save(&state(2)).unwrap();
+        let newest = file_of(&checkpoints, 2);
+        let bytes = fs::read(&newest).unwrap();
+        for place in (0..bytes.len()).step_by(17) {
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 1 << (place % 8);
+            fs::write(&newest, &flipped).unwrap();
+            assert_eq!(checkpoints.newest(), Some(state(1)), "byte {place}");
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_of_an_older_format_is_not_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::new(dir.path(), binding());
+        checkpoints.save(&state(1)).unwrap();
+        let bytes = fs::read(file_of(&checkpoints, 1)).unwrap();
+        fs::remove_file(file_of(&checkpoints, 1)).unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let needle = format!("\\\"format\\\":{FORMAT}");
+        let at = text.find(&needle).expect("the header is JSON in a JSON string") + needle.len() - 1;
+        let mut older = bytes.clone();
+        older[at] = b'1';
+        fs::write(dir.path().join(name_of(&Digest::of(&older))), older).unwrap();
+        assert_eq!(checkpoints.newest(), None);
     }
 
     #[test]

@@ -2,17 +2,31 @@
 
 use super::adam::Adam;
 use super::checkpoint::{Checkpoints, Position, State};
+use crate::device::{self, Exhausted};
 use crate::nn::weights;
 use crate::random::{Draws, permutation};
 use crate::tensors::host;
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Gradients, Tensor};
 use std::collections::BTreeMap;
 
-/// What one step gives: the loss to descend, [1], and one value per column of the history, [n].
+/// What one step gives: the gradients of the loss, and one value per column of the history, [n].
+///
+/// Gradients may come in parts that have no parameter in common: a mixture's experts descend one after another, so that
+/// one expert's activations are in memory at a time.
 pub struct Step {
-    pub loss: Tensor<1>,
+    pub gradients: Vec<Gradients>,
     pub values: Tensor<1>,
+}
+
+impl Step {
+    /// One loss, [1], of all parameters.
+    pub fn descend(loss: &Tensor<1>, values: Tensor<1>) -> Self {
+        Self {
+            gradients: vec![loss.backward()],
+            values,
+        }
+    }
 }
 
 /// Where the loop stands, for keyed draws.
@@ -49,8 +63,32 @@ pub enum FitError {
     Diverged { epoch: u64, quantity: String, value: f64 },
     #[error("{rows} rows are left to train on, 2 are needed")]
     TooFewRows { rows: usize },
+    #[error("a batch of {batch_size} does not fit the memory of the {}; {}", place(*exhausted), advice(*fits))]
+    OutOfMemory {
+        exhausted: Exhausted,
+        batch_size: usize,
+        /// The largest batch that does; none if not even two rows do.
+        fits: Option<usize>,
+    },
     #[error("{0}")]
     Checkpoint(String),
+}
+
+fn place(exhausted: Exhausted) -> &'static str {
+    match exhausted {
+        Exhausted::Host => "machine",
+        Exhausted::Device => "device",
+    }
+}
+
+fn advice(fits: Option<usize>) -> String {
+    match fits {
+        Some(rows) => format!(
+            "the largest that fits is {rows}: set `batch_size` to it (batch norm sees whole batches, so they are never \
+             split in secret), or use smaller `filters`"
+        ),
+        None => "not even two rows do: use smaller images or smaller `filters`".to_owned(),
+    }
 }
 
 /// One row per epoch: means over its steps.
@@ -96,107 +134,177 @@ pub fn steps_per_epoch(rows: usize, batch_size: usize) -> u64 {
     (rows / batch_size.min(rows).max(1)) as u64
 }
 
-/// Trains `model` on the rows `rows`, calling `step` with each batch's rows.
-///
-/// Batches follow a permutation drawn per epoch; a remainder smaller than the batch is left out of that epoch. With fewer
-/// rows than a batch, all rows make one. Takes up the newest checkpoint that fits, if there is one.
-pub fn fit<M: Module>(
+/// What a training run needs besides a model and its step.
+pub struct Training<'a> {
+    pub plan: Plan,
+    /// Names of the values of a [`Step`].
+    pub columns: Vec<String>,
+    pub draws: &'a Draws,
+    pub device: &'a Device,
+    pub checkpoints: Checkpoints,
+    pub watcher: &'a dyn Watcher,
+}
+
+/// All that changes from step to step.
+struct Running<M> {
     model: M,
-    rows: &[usize],
-    plan: Plan,
-    columns: &[String],
-    draws: &Draws,
-    device: &Device,
-    checkpoints: &Checkpoints,
-    watcher: &dyn Watcher,
-    mut step: impl FnMut(&M, &[usize], At) -> Step,
-) -> Result<(M, History), FitError> {
-    if rows.len() < 2 {
-        return Err(FitError::TooFewRows { rows: rows.len() });
-    }
-    let batch = plan.batch_size.min(rows.len());
-    let steps = steps_per_epoch(rows.len(), plan.batch_size);
-    let mut adam = Adam::new(plan.learning_rate);
-    let mut history = History {
-        columns: columns.to_vec(),
-        ..History::default()
-    };
-    let mut position = Position { epoch: 0, step: 0 };
-    let mut sums: Option<Tensor<1>> = None;
-    let mut model = model;
-    if let Some(state) = checkpoints.newest() {
-        model = weights::restore(model, &state.weights).map_err(FitError::Checkpoint)?;
-        adam.restore(state.adam_steps, &state.moments, device)
-            .map_err(FitError::Checkpoint)?;
-        sums = state.sums.map(|sums| sums.to_tensor(device));
-        (history, position) = (state.history, state.position);
-    }
-    while position.epoch < plan.epochs {
-        let order = permutation(rows.len(), &mut draws.at("order", position.epoch, 0));
-        while position.step < steps {
-            if watcher.should_stop() {
-                save(checkpoints, &model, &adam, &history, position, sums.as_ref())?;
-                return Err(FitError::Interrupted);
-            }
-            let start = position.step as usize * batch;
-            let chosen: Vec<usize> = order[start..start + batch].iter().map(|&i| rows[i]).collect();
-            let out = step(
-                &model,
-                &chosen,
-                At {
-                    epoch: position.epoch,
-                    step: position.step,
-                },
-            );
-            let gradients = out.loss.backward();
-            model = adam.step(model, &gradients);
-            let values = out.values.inner();
-            sums = Some(match sums {
-                Some(sums) => sums + values,
-                None => values,
-            });
-            position.step += 1;
+    adam: Adam,
+    history: History,
+    /// The next step to do.
+    position: Position,
+    /// Sums of the values over the steps of this epoch.
+    sums: Option<Tensor<1>>,
+}
+
+impl Training<'_> {
+    /// Trains `model` on the rows `rows`, calling `step` with each batch's rows.
+    ///
+    /// Batches follow a permutation drawn per epoch; a remainder smaller than the batch is left out of that epoch. With
+    /// fewer rows than a batch, all rows make one. Takes up the newest checkpoint that fits, if there is one.
+    ///
+    /// # Errors
+    /// See [`FitError`].
+    pub fn fit<M: Module>(
+        &self,
+        model: M,
+        rows: &[usize],
+        step: impl Fn(&M, &[usize], At) -> Step,
+    ) -> Result<(M, History), FitError> {
+        if rows.len() < 2 {
+            return Err(FitError::TooFewRows { rows: rows.len() });
         }
-        let sums_of_epoch = host(sums.take().expect("an epoch has at least one step"));
-        let means: Vec<f64> = sums_of_epoch.iter().map(|&sum| f64::from(sum) / steps as f64).collect();
+        let batch = self.plan.batch_size.min(rows.len());
+        let steps = steps_per_epoch(rows.len(), self.plan.batch_size);
+        let mut running = self.resume(model)?;
+        while running.position.epoch < self.plan.epochs {
+            let epoch = running.position.epoch;
+            let order = permutation(rows.len(), &mut self.draws.at("order", epoch, 0));
+            while running.position.step < steps {
+                let at = At {
+                    epoch,
+                    step: running.position.step,
+                };
+                if self.watcher.should_stop() {
+                    self.save(&running)?;
+                    return Err(FitError::Interrupted);
+                }
+                if self.checkpoints.due() {
+                    self.save(&running)?;
+                }
+                let start = at.step as usize * batch;
+                let chosen: Vec<usize> = order[start..start + batch].iter().map(|&i| rows[i]).collect();
+                let out = within_memory(&step, &running.model, &chosen, at)?;
+                running.model = running.adam.step(running.model, &out.gradients);
+                let values = out.values.inner();
+                running.sums = Some(match running.sums.take() {
+                    Some(sums) => sums + values,
+                    None => values,
+                });
+                running.position.step += 1;
+            }
+            self.end_epoch(&mut running, steps)?;
+        }
+        Ok((running.model, running.history))
+    }
+
+    /// The newest checkpoint's state, or the start.
+    fn resume<M: Module>(&self, model: M) -> Result<Running<M>, FitError> {
+        let mut adam = Adam::new(self.plan.learning_rate);
+        let Some(state) = self.checkpoints.newest() else {
+            return Ok(Running {
+                model,
+                adam,
+                history: History {
+                    columns: self.columns.clone(),
+                    ..History::default()
+                },
+                position: Position { epoch: 0, step: 0 },
+                sums: None,
+            });
+        };
+        let model = weights::restore(model, &state.weights).map_err(FitError::Checkpoint)?;
+        adam.restore(state.adam_steps, &state.moments, &weights::trained(&model), self.device)
+            .map_err(FitError::Checkpoint)?;
+        Ok(Running {
+            model,
+            adam,
+            history: state.history,
+            position: state.position,
+            sums: state.sums.map(|sums| sums.to_tensor(self.device)),
+        })
+    }
+
+    /// Adds the epoch's means to the history.
+    fn end_epoch<M>(&self, running: &mut Running<M>, steps: u64) -> Result<(), FitError> {
+        let epoch = running.position.epoch + 1;
+        let sums = host(running.sums.take().expect("an epoch has at least one step"));
+        let means: Vec<f64> = sums.iter().map(|&sum| f64::from(sum) / steps as f64).collect();
         if let Some(bad) = means.iter().position(|mean| !mean.is_finite()) {
-            let quantity = history.columns[bad].clone();
             return Err(FitError::Diverged {
-                epoch: position.epoch + 1,
-                quantity,
+                epoch,
+                quantity: running.history.columns[bad].clone(),
                 value: means[bad],
             });
         }
-        history.rows.push(means);
-        position = Position {
-            epoch: position.epoch + 1,
-            step: 0,
-        };
-        history.steps.push(position.epoch * steps);
-        watcher.progress(position.epoch, plan.epochs, &history.last());
-        if checkpoints.due() && position.epoch < plan.epochs {
-            save(checkpoints, &model, &adam, &history, position, None)?;
-        }
+        running.history.rows.push(means);
+        running.history.steps.push(epoch * steps);
+        running.position = Position { epoch, step: 0 };
+        self.watcher.progress(epoch, self.plan.epochs, &running.history.last());
+        Ok(())
     }
-    Ok((model, history))
+
+    fn save<M: Module>(&self, running: &Running<M>) -> Result<(), FitError> {
+        let (adam_steps, moments) = running.adam.state();
+        let state = State {
+            position: running.position,
+            adam_steps,
+            history: running.history.clone(),
+            weights: weights::collect(&running.model),
+            moments,
+            sums: running
+                .sums
+                .as_ref()
+                .map(|sums| crate::tensors::Named::from_tensor(sums.clone())),
+        };
+        self.checkpoints.save(&state).map_err(FitError::Checkpoint)
+    }
 }
 
-fn save<M: Module>(
-    checkpoints: &Checkpoints,
+/// One step; if memory gives out in it, the error names the largest batch that fits.
+fn within_memory<M>(
+    step: &impl Fn(&M, &[usize], At) -> Step,
     model: &M,
-    adam: &Adam,
-    history: &History,
-    position: Position,
-    sums: Option<&Tensor<1>>,
-) -> Result<(), FitError> {
-    let (adam_steps, moments) = adam.state();
-    let state = State {
-        position,
-        adam_steps,
-        history: history.clone(),
-        weights: weights::collect(model),
-        moments,
-        sums: sums.map(|sums| crate::tensors::Named::from_tensor(sums.clone())),
-    };
-    checkpoints.save(&state).map_err(FitError::Checkpoint)
+    rows: &[usize],
+    at: At,
+) -> Result<Step, FitError> {
+    device::exhaustion(|| step(model, rows, at)).map_err(|exhausted| {
+        let fits = |rows: &[usize]| device::exhaustion(|| step(model, rows, at)).is_ok();
+        FitError::OutOfMemory {
+            exhausted,
+            batch_size: rows.len(),
+            fits: largest(rows.len(), |n| fits(&rows[..n])),
+        }
+    })
 }
+
+/// The largest batch below `too_many` that fits, at least 2, by bisection.
+fn largest(too_many: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
+    let (mut good, mut bad) = (None, too_many);
+    let mut next = too_many / 2;
+    while next >= 2 && bad - good.unwrap_or(1) > 1 {
+        if fits(next) {
+            good = Some(next);
+        } else {
+            bad = next;
+        }
+        next = good.unwrap_or(1).midpoint(bad);
+        if Some(next) == good || next == bad {
+            break;
+        }
+    }
+    good
+}
+
+#[cfg(test)]
+#[path = "fit_tests.rs"]
+mod tests;

@@ -37,7 +37,7 @@ pub fn autoencoder_step(model: &Autoencoder, loss: &AutoencoderLoss, images: Ten
         .flatten()
         .map(Tensor::mean);
     let values = Tensor::cat(std::iter::once(total.clone()).chain(means).collect(), 0).detach();
-    Step { loss: total, values }
+    Step::descend(&total, values)
 }
 
 fn cost(model: &Autoencoder, loss: &AutoencoderLoss, images: Tensor<4>, noise: Noise) -> Terms {
@@ -77,6 +77,10 @@ pub struct Weights {
 ///
 /// Gradients of R reach the manager: dR/dp is the experts' cost, the only signal it gets from them. `released`, in [0, 1],
 /// scales that signal; it changes no value.
+///
+/// R is a sum over experts that share no parameter, so each expert descends its own part, with p a constant, and its
+/// activations are gone before the next one starts; the manager descends last, with the costs as constants. The gradients
+/// are those of the whole, and memory does not grow with K.
 pub fn mixture_step(
     model: &Mixture,
     loss: &AutoencoderLoss,
@@ -86,35 +90,34 @@ pub fn mixture_step(
 ) -> Step {
     let logits = model.manager.forward(images.clone());
     let p = softmax(logits.clone(), 1);
+    let shares = p.clone().detach();
     let (mut costs, mut reconstructions, mut divergences) = (vec![], vec![], vec![]);
-    for (expert, noise) in model.experts.iter().zip(noise) {
+    let mut gradients = Vec::with_capacity(model.experts.len() + 1);
+    for (k, (expert, noise)) in model.experts.iter().zip(noise).enumerate() {
         let terms = cost(expert, loss, images.clone(), noise);
-        costs.push(loss.total(&terms).unsqueeze_dim::<2>(1));
-        divergences.push(
-            terms
-                .divergence
-                .unwrap_or_else(|| terms.reconstruction.zeros_like())
-                .unsqueeze_dim::<2>(1),
-        );
-        reconstructions.push(terms.reconstruction.unsqueeze_dim::<2>(1));
+        let cost = loss.total(&terms).unsqueeze_dim::<2>(1);
+        gradients.push((shares.clone().narrow(1, k, 1) * cost.clone()).mean().backward());
+        let divergence = terms.divergence.unwrap_or_else(|| terms.reconstruction.zeros_like());
+        costs.push(cost.detach());
+        reconstructions.push(terms.reconstruction.detach().unsqueeze_dim::<2>(1));
+        divergences.push(divergence.detach().unsqueeze_dim::<2>(1));
     }
-    let towards_manager = p.clone().mul_scalar(released) + p.clone().detach().mul_scalar(1.0 - released);
-    let weighted =
-        |per_expert: Vec<Tensor<2>>| (towards_manager.clone() * Tensor::cat(per_expert, 1)).sum_dim(1).mean();
-    let r = weighted(costs);
+    let weighted = |p: Tensor<2>, per_expert: Vec<Tensor<2>>| (p * Tensor::cat(per_expert, 1)).sum_dim(1).mean();
+    let towards_manager = p.clone().mul_scalar(released) + shares.clone().mul_scalar(1.0 - released);
+    let r = weighted(towards_manager, costs);
     let (s, b) = (sample_entropy(logits.clone()), negative_batch_entropy(logits));
     let total = r + s.clone().mul_scalar(alpha) + b.clone().mul_scalar(beta);
-    let shares = p.clone().mean_dim(0).flatten::<1>(0, 1);
     let values = vec![
         total.clone(),
-        weighted(reconstructions),
-        weighted(divergences),
+        weighted(shares.clone(), reconstructions),
+        weighted(shares.clone(), divergences),
         s,
         b,
-        shares,
+        shares.mean_dim(0).flatten::<1>(0, 1),
     ];
+    gradients.push(total.backward());
     Step {
-        loss: total,
+        gradients,
         values: Tensor::cat(values, 0).detach(),
     }
 }

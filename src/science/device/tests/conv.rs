@@ -251,3 +251,33 @@ fn a_row_longer_than_one_node_agrees() {
         blocks: vec![thin; 14],
     });
 }
+
+/// Both ways on one thread: the switch belongs to the process, and either value gives the same numbers.
+#[cfg(feature = "tch")]
+#[test]
+fn doing_the_forward_pass_again_gives_the_same_bytes() {
+    let case = Case {
+        input: [3, 4, 6, 6],
+        blocks: vec![
+            PLAIN,
+            PLAIN,
+            Shape {
+                slope: Some(0.0),
+                ..PLAIN
+            },
+            Shape {
+                norm: Some(true),
+                ..PLAIN
+            },
+            Shape { norm: None, ..PLAIN },
+        ],
+    };
+    let found = |recompute| {
+        let settings = Settings {
+            recompute,
+            ..Settings::threads(1)
+        };
+        evaluate(&case, &open_with(Choice::Cpu, settings).unwrap(), conv_chain)
+    };
+    assert_eq!(found(true), found(false));
+}

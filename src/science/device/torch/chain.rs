@@ -4,8 +4,9 @@
 //! burn's backward pass arrives, libtorch propagates the gradient through that graph with its own kernels and frees the
 //! graph on the way. burn never sees a tensor that belongs to a libtorch graph.
 
-use super::graph::Graph;
+use super::graph::Past;
 use super::pointwise::{Tracked, lift, plain, wrap};
+use super::recomputes;
 use super::row::{Row, run};
 use crate::device::composed;
 use crate::device::conv::{BatchMoments, ConvBlock};
@@ -22,6 +23,8 @@ type Output = (Tensor<4>, Vec<Option<BatchMoments>>);
 
 /// Blocks in one node. burn fixes the number of a node's parents at compile time, so longer rows are cut.
 const BLOCKS: usize = 12;
+/// Blocks in one node where the forward pass is done again: the memory of one such piece at a time is what remains.
+const RECOMPUTED: usize = 3;
 /// Parents of a node: the input, and of every block weight, bias, gamma and beta. What is not there is filled up with a
 /// node that needs no gradient, which burn drops at once.
 const PARENTS: usize = 1 + 4 * BLOCKS;
@@ -40,8 +43,9 @@ pub(in super::super) fn conv_chain(x: Tensor<4>, blocks: Vec<ConvBlock>) -> Outp
     let mut x = x;
     let mut moments = Vec::with_capacity(blocks.len());
     let mut rest = blocks.into_iter().peekable();
+    let length = if recomputes() { RECOMPUTED } else { BLOCKS };
     while rest.peek().is_some() {
-        let piece: Vec<_> = rest.by_ref().take(BLOCKS).collect();
+        let piece: Vec<_> = rest.by_ref().take(length).collect();
         let (y, found) = if autodiff {
             tracked(x, piece)
         } else {
@@ -90,8 +94,8 @@ fn tracked(x: Tensor<4>, blocks: Vec<ConvBlock>) -> Output {
     let leaves: Vec<TchTensor> = leaves.into_iter().map(Tracked::into_primitive).collect();
     let (y, moments) = match Chain.prepare::<NoCheckpointing>(guards).compute_bound().stateful() {
         OpsKind::Tracked(prep) => {
-            let (graph, y, moments) = Graph::record(leaves, &needed, &row);
-            (prep.finish(Arc::new(Mutex::new(Some(graph))), y), moments)
+            let (past, y, moments) = Past::of(leaves, needed, row, recomputes());
+            (prep.finish(Arc::new(Mutex::new(Some(past))), y), moments)
         }
         OpsKind::UnTracked(prep) => {
             let leaves: Vec<_> = leaves.iter().map(|leaf| leaf.tensor.shallow_clone()).collect();
@@ -117,17 +121,17 @@ struct Chain;
 
 impl Backward<LibTorch, PARENTS> for Chain {
     /// burn wants a state it can clone; a graph is used once, so the clones share it and the first takes it.
-    type State = Arc<Mutex<Option<Graph>>>;
+    type State = Arc<Mutex<Option<Past>>>;
 
     fn backward(self, ops: Ops<Self::State, PARENTS>, grads: &mut Gradients, _: &mut Checkpointer) {
         let grad = grads.consume::<LibTorch>(&ops.node);
-        let graph = ops
+        let past = ops
             .state
             .lock()
-            .expect("no thread panics while it holds a graph")
+            .expect("no thread panics while it holds a node's past")
             .take();
-        let graph = graph.expect("burn runs the backward step of a node once");
-        for (place, gradient) in graph.backward(&grad.tensor) {
+        let past = past.expect("burn runs the backward step of a node once");
+        for (place, gradient) in past.backward(&grad.tensor) {
             if let Some(parent) = &ops.parents[place] {
                 grads.register::<LibTorch>(parent.id, TchTensor::new(gradient));
             }

@@ -4,6 +4,53 @@ use super::row::{Moments, Row, run};
 use burn::backend::libtorch::TchTensor;
 use std::fmt;
 
+/// What a node remembers of its forward pass until burn asks for its gradients.
+pub(super) enum Past {
+    Recorded(Graph),
+    /// Only the leaves: the forward pass is done again for its graph, with the same kernels on the same values.
+    Forgotten {
+        leaves: Vec<TchTensor>,
+        needed: Vec<bool>,
+        row: Row,
+    },
+}
+
+impl Past {
+    /// Runs `row` on `leaves`, of which the `needed` want gradients.
+    pub(super) fn of(
+        leaves: Vec<TchTensor>,
+        needed: Vec<bool>,
+        row: Row,
+        forget: bool,
+    ) -> (Self, TchTensor, Vec<Moments>) {
+        if forget {
+            let plain: Vec<_> = leaves.iter().map(|leaf| leaf.tensor.shallow_clone()).collect();
+            let (y, moments) = tch::no_grad(|| run(&plain, &row));
+            (Self::Forgotten { leaves, needed, row }, TchTensor::new(y), moments)
+        } else {
+            let (graph, y, moments) = Graph::record(leaves, &needed, &row);
+            (Self::Recorded(graph), y, moments)
+        }
+    }
+
+    /// The gradients of the needed leaves, by place, for the gradient `grad` of the output.
+    pub(super) fn backward(self, grad: &tch::Tensor) -> Vec<(usize, tch::Tensor)> {
+        match self {
+            Self::Recorded(graph) => graph.backward(grad),
+            Self::Forgotten { leaves, needed, row } => Graph::record(leaves, &needed, &row).0.backward(grad),
+        }
+    }
+}
+
+impl fmt::Debug for Past {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recorded(graph) => write!(f, "Graph of {} leaves", graph.leaves.len()),
+            Self::Forgotten { leaves, .. } => write!(f, "{} leaves", leaves.len()),
+        }
+    }
+}
+
 /// The graph of one forward pass.
 pub(super) struct Graph {
     /// `output · grad` with the output's shape collapsed; the tensor the backward pass starts from.
@@ -19,7 +66,7 @@ pub(super) struct Graph {
 
 impl Graph {
     /// Runs `row` on `leaves` and records the graph for those that are `needed`.
-    pub(super) fn record(mut leaves: Vec<TchTensor>, needed: &[bool], row: &Row) -> (Self, TchTensor, Vec<Moments>) {
+    fn record(mut leaves: Vec<TchTensor>, needed: &[bool], row: &Row) -> (Self, TchTensor, Vec<Moments>) {
         tch::with_grad(|| {
             let cut: Vec<tch::Tensor> = leaves
                 .iter()
@@ -58,16 +105,10 @@ impl Graph {
     }
 
     /// The gradients of the needed leaves, by place, for the gradient `grad` of the output. Frees the graph.
-    pub(super) fn backward(mut self, grad: &tch::Tensor) -> Vec<(usize, tch::Tensor)> {
+    fn backward(mut self, grad: &tch::Tensor) -> Vec<(usize, tch::Tensor)> {
         self.grad.set_data(grad);
         let (places, leaves): (Vec<usize>, Vec<tch::Tensor>) = std::mem::take(&mut self.leaves).into_iter().unzip();
         let gradients = tch::Tensor::run_backward(&[&self.root], &leaves, false, false);
         places.into_iter().zip(gradients).collect()
-    }
-}
-
-impl fmt::Debug for Graph {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Graph of {} leaves", self.leaves.len())
     }
 }
