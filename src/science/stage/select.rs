@@ -28,9 +28,16 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     };
     let best = best(&scores, &found.labelled).ok_or_else(|| refuse("there are no candidates to select from"))?;
     let chosen = &job.all("candidates")[best];
+    let axes: Vec<String> = chosen
+        .axes
+        .iter()
+        .map(|(axis, value)| format!("{axis}={value}"))
+        .collect();
     job.note(format!(
-        "chose {:?}: K = {}, score {:.4}",
-        chosen.axes, found.clusters[best], scores[best]
+        "chose {}: K = {}, score {:.4}",
+        axes.join(", "),
+        found.clusters[best],
+        scores[best]
     ));
     let selected = (0..scores.len()).map(|i| f64::from(u8::from(i == best))).collect();
     stability::write_report(job, &found, &[("score", scores), ("selected", selected)])?;
