@@ -3,12 +3,14 @@
 use super::error::DataError;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek};
 use std::path::Path;
 
-/// Largest decompressed content that is held in memory, in bytes.
-pub const MAX_CONTENT: u64 = 8 << 30;
+/// What may come out of a packed file: a floor that no honest file fails, and beyond it so many times the packed bytes.
+/// Gzip cannot pass 1,032 times; a bzip2 file of 50 bytes can hold gigabytes of zeros.
+const FREE: u64 = 1 << 30;
+const MOST_TIMES: u64 = 2000;
 
 /// What a file is packed with, told from its first bytes: names are often wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,14 +37,21 @@ impl Packing {
 /// Opens `path`; the packing is found and the reader stands at the first byte again.
 pub(crate) fn open(path: &Path) -> Result<(Packing, BufReader<File>), DataError> {
     let fail = |e| DataError::io("open", path, e);
-    let mut file = File::open(path).map_err(fail)?;
-    if file.metadata().map_err(fail)?.is_dir() {
+    // Asked before opening: a named pipe would wait for a writer for ever.
+    let meta = fs::metadata(path).map_err(fail)?;
+    if !meta.is_file() {
+        let found = if meta.is_dir() {
+            "a folder"
+        } else {
+            "a pipe or a device"
+        };
         return Err(DataError::format(
             path.display(),
-            "is a folder where a file is needed",
+            format!("is {found} where a file is needed"),
             "name the file",
         ));
     }
+    let mut file = File::open(path).map_err(fail)?;
     let mut head = Vec::with_capacity(8);
     file.by_ref().take(8).read_to_end(&mut head).map_err(fail)?;
     file.rewind().map_err(fail)?;
@@ -52,8 +61,13 @@ pub(crate) fn open(path: &Path) -> Result<(Packing, BufReader<File>), DataError>
 /// A reader of the decompressed content of a file packed by gzip, bzip2 or xz, or not at all.
 pub(crate) fn unpacked(path: &Path) -> Result<Box<dyn Read>, DataError> {
     let (packing, file) = open(path)?;
-    Ok(match packing {
-        Packing::Plain => Box::new(file),
+    let packed = file
+        .get_ref()
+        .metadata()
+        .map_err(|e| DataError::io("open", path, e))?
+        .len();
+    let content: Box<dyn Read> = match packing {
+        Packing::Plain => return Ok(Box::new(file)),
         Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(file)),
         Packing::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(file)),
         Packing::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(file)),
@@ -64,15 +78,59 @@ pub(crate) fn unpacked(path: &Path) -> Result<Box<dyn Read>, DataError> {
                 "unpack it beside and name the file inside",
             ));
         }
-    })
+    };
+    Ok(Box::new(Unpacking::of(packed).reading(content)))
 }
 
-/// The whole decompressed content of a file.
-pub fn read(path: &Path) -> Result<Vec<u8>, DataError> {
-    read_at_most(path, MAX_CONTENT)
+/// Watches how much comes out of so many packed bytes, and stops a decompression bomb.
+pub(crate) struct Unpacking {
+    packed: u64,
+    left: u64,
 }
 
-/// The same, refusing more than `cap` bytes.
+impl Unpacking {
+    pub fn of(packed: u64) -> Self {
+        Self {
+            packed,
+            left: FREE.max(packed.saturating_mul(MOST_TIMES)),
+        }
+    }
+
+    /// Counts bytes that came out.
+    pub fn count(&mut self, bytes: u64) -> io::Result<()> {
+        match self.left.checked_sub(bytes) {
+            Some(left) => self.left = left,
+            None => {
+                let what = format!(
+                    "its {} bytes unpack to more than 1 GiB and more than {MOST_TIMES} times their number, as a \
+                     decompression bomb does",
+                    self.packed
+                );
+                return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+            }
+        }
+        Ok(())
+    }
+
+    fn reading<R>(self, inner: R) -> Watched<R> {
+        Watched { inner, unpacking: self }
+    }
+}
+
+struct Watched<R> {
+    inner: R,
+    unpacking: Unpacking,
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.unpacking.count(n as u64)?;
+        Ok(n)
+    }
+}
+
+/// The whole decompressed content of a file, refusing more than `cap` bytes.
 pub(crate) fn read_at_most(path: &Path, cap: u64) -> Result<Vec<u8>, DataError> {
     bounded(unpacked(path)?, cap).map_err(|e| DataError::io("read", path, e))
 }
@@ -84,7 +142,7 @@ pub(crate) fn bounded(reader: impl Read, cap: u64) -> io::Result<Vec<u8>> {
     if bytes.len() as u64 > cap {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            format!("more than {cap} bytes after decompression"),
+            format!("holds more than {cap} bytes"),
         ));
     }
     Ok(bytes)
@@ -144,7 +202,7 @@ mod tests {
             ("a.txt", gzip(&text)),
         ] {
             let path = write(dir.path(), name, &packed);
-            assert_eq!(read(&path).unwrap(), text, "{name}");
+            assert_eq!(read_at_most(&path, 1 << 20).unwrap(), text, "{name}");
             assert_eq!(file_digest(&path).unwrap(), sha256(&text), "{name}");
         }
     }
@@ -157,7 +215,7 @@ mod tests {
             .collect::<Vec<_>>();
         for packed in [gzip(&text), bzip2(&text), xz(&text)] {
             let path = write(dir.path(), "cut", &packed[..packed.len() - 9]);
-            assert!(read(&path).is_err());
+            assert!(read_at_most(&path, 1 << 20).is_err());
             assert!(file_digest(&path).is_err());
         }
     }
@@ -166,6 +224,38 @@ mod tests {
     fn more_than_the_cap_is_refused() {
         assert_eq!(bounded(&[1u8; 10][..], 10).unwrap().len(), 10);
         assert!(bounded(&[1u8; 11][..], 10).is_err());
+    }
+
+    #[test]
+    fn a_packed_file_may_grow_a_gigabyte_or_two_thousand_times() {
+        let mut small = Unpacking::of(50);
+        small.count(1 << 30).unwrap();
+        assert!(small.count(1).unwrap_err().to_string().contains("decompression bomb"));
+        let mut large = Unpacking::of(1 << 30);
+        large.count(2000 << 30).unwrap();
+        assert!(large.count(1).is_err());
+    }
+
+    #[test]
+    fn a_bomb_stops_while_it_is_read() {
+        let reading = |bytes: usize| {
+            let mut out = Vec::new();
+            let unpacking = Unpacking { packed: 1, left: 10 };
+            unpacking.reading(&vec![0; bytes][..]).read_to_end(&mut out)
+        };
+        assert_eq!(reading(10).unwrap(), 10);
+        assert!(reading(11).is_err());
+    }
+
+    #[test]
+    fn a_bomb_is_refused_by_the_cap_of_its_reader() {
+        let dir = tempfile::tempdir().unwrap();
+        for packed in [gzip(&vec![0; 1 << 22]), bzip2(&vec![0; 1 << 22]), xz(&vec![0; 1 << 22])] {
+            let path = write(dir.path(), "x", &packed);
+            assert!(read_at_most(&path, 1 << 22).is_ok());
+            let said = read_at_most(&path, (1 << 22) - 1).unwrap_err().to_string();
+            assert!(said.contains("more than 4194303 bytes"), "{said}");
+        }
     }
 
     #[test]

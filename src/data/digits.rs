@@ -16,7 +16,7 @@ pub(crate) fn load() -> Result<Part, DataError> {
 }
 
 /// 64 pixels of 0 … 16 and a label per line; pixel p becomes the byte `round(p · 255 / 16)`.
-fn parse(bytes: &[u8], place: &str) -> Result<Part, DataError> {
+pub(crate) fn parse(bytes: &[u8], place: &str) -> Result<Part, DataError> {
     let mut data = Vec::new();
     let mut labels = Vec::new();
     for (i, line) in String::from_utf8_lossy(bytes).lines().enumerate() {

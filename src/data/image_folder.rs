@@ -11,13 +11,15 @@ use super::Split;
 use super::archive;
 use super::error::DataError;
 use super::images::{Images, Labels};
+use super::memory;
 use super::transform::{self, Size};
 use image::{ColorType, DynamicImage, ImageReader, Limits};
+use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::path::Path;
 
-/// Most bytes that the decoded pixels of one set may take.
-const MAX_PIXELS: usize = 16 << 30;
+/// After how many bytes of decoded pixels the memory left is looked at again.
+const STEP: u64 = 256 << 20;
 
 /// One decoded file: interleaved grey (1) or RGB (3).
 pub(crate) struct Picture {
@@ -36,7 +38,7 @@ impl Picture {
 /// Loads `path`. With `resize` every image is brought to that size on its own, otherwise all must be of one size.
 pub(crate) fn load(path: &Path, split: Split, resize: Option<Size>) -> Result<Images, DataError> {
     let to = resize.map(Size::height_width).transpose()?;
-    let mut total = 0usize;
+    let mut total = 0u64;
     let tree = archive::read(path, &mut |name, bytes| {
         let picture = decode(&bytes, &format!("{}: {name}", path.display()))?;
         let picture = if let Some((h, w)) = to {
@@ -44,13 +46,11 @@ pub(crate) fn load(path: &Path, split: Split, resize: Option<Size>) -> Result<Im
         } else {
             picture
         };
-        total += picture.pixels.len();
-        if total > MAX_PIXELS {
-            return Err(DataError::format(
-                path.display(),
-                "its images need more than 16 GiB",
-                "resize them before",
-            ));
+        let before = total;
+        total += picture.pixels.len() as u64;
+        if total / STEP > before / STEP {
+            // What is decoded is there already; all of it is copied once, and the next step needs as much again.
+            memory::check(path.display(), format!("its images up to `{name}`"), total + 2 * STEP)?;
         }
         Ok(picture)
     })?;
@@ -121,7 +121,14 @@ pub(crate) fn decode(bytes: &[u8], place: &str) -> Result<Picture, DataError> {
 }
 
 fn hides_something(image: &DynamicImage) -> bool {
-    image.color().has_alpha() && image.to_rgba16().pixels().any(|p| p.0[3] != u16::MAX)
+    match image {
+        DynamicImage::ImageLumaA8(i) => i.pixels().any(|p| p.0[1] != u8::MAX),
+        DynamicImage::ImageLumaA16(i) => i.pixels().any(|p| p.0[1] != u16::MAX),
+        DynamicImage::ImageRgba8(i) => i.pixels().any(|p| p.0[3] != u8::MAX),
+        DynamicImage::ImageRgba16(i) => i.pixels().any(|p| p.0[3] != u16::MAX),
+        // Neither PNG nor JPEG decodes to another form with transparency.
+        _ => false,
+    }
 }
 
 fn resized(p: Picture, h: u32, w: u32) -> Picture {
@@ -210,13 +217,8 @@ impl Layout {
         if classes.iter().all(|c| c.parse::<i64>().is_ok()) {
             classes.sort_by_key(|c| c.parse::<i64>().expect("checked in the line before"));
         }
-        let label = |p: &Vec<&str>| {
-            classes
-                .iter()
-                .position(|c| c == p[at])
-                .expect("every class was collected") as i64
-        };
-        let labels = parts.iter().map(label).collect();
+        let numbers: BTreeMap<&str, i64> = (0..).zip(&classes).map(|(i, name)| (name.as_str(), i)).collect();
+        let labels = parts.iter().map(|p| numbers[p[at]]).collect();
         Ok(Self {
             n: names.len(),
             splits,

@@ -280,8 +280,10 @@ fn cifar_archive(set: &'static KnownSet, split: Split, at: &DataDir) -> Result<V
     let mut by_name = BTreeMap::new();
     archive::visit(&archive, &mut |name, bytes| {
         let name = name.rsplit('/').next().unwrap_or(name);
-        if let Some(file) = set.of_split(split).find(|f| f.names[0] == name) {
-            by_name.insert(file.role, bytes);
+        let file = set.of_split(split).find(|f| f.names[0] == name);
+        if file.is_some_and(|file| by_name.insert(file.role, bytes).is_some()) {
+            let what = format!("holds two files called `{name}`");
+            return Err(DataError::format(archive.display(), what, "fetch the archive again"));
         }
         Ok(())
     })?;

@@ -127,6 +127,14 @@ fn cifar_is_the_same_from_files_and_from_the_archive() {
 }
 
 #[test]
+fn a_batch_that_stands_twice_in_the_archive_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = ["x/data_batch_1.bin", "y/data_batch_1.bin"].map(|name| (name, vec![0; 3073]));
+    write(dir.path(), "cifar-10-binary.tar", &tar(&files));
+    assert!(why("cifar10", Split::Train, dir.path()).contains("two files called `data_batch_1.bin`"));
+}
+
+#[test]
 fn coil_of_other_content_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     write(

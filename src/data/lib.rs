@@ -10,12 +10,15 @@ pub mod content;
 mod digits;
 pub mod error;
 mod fetch;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod idx;
 pub mod image_folder;
 pub mod images;
 pub mod known;
 mod libsvm;
 pub mod matrix;
+mod memory;
 mod npy;
 pub mod random;
 mod registry;
@@ -184,15 +187,15 @@ fn only_all(split: Split, what: &str) -> Result<(), DataError> {
 
 fn load_arrays(arrays: &Arrays) -> Result<Loaded, DataError> {
     let mut digests = BTreeMap::new();
-    let mut read = |role: &str, path: &Path| -> Result<(Vec<u8>, String), DataError> {
-        let bytes = content::read(path)?;
+    let mut read = |role: &str, path: &Path, kept: u64| -> Result<(Vec<u8>, String), DataError> {
+        let bytes = npy::read(path, kept)?;
         digests.insert(role.to_owned(), content::sha256(&bytes));
         Ok((bytes, path.display().to_string()))
     };
     let labels = match &arrays.labels {
         None => None,
         Some(path) => {
-            let (bytes, place) = read("labels", path)?;
+            let (bytes, place) = read("labels", path, 8)?;
             Some((
                 Labels {
                     values: npy::labels(&bytes, &place)?,
@@ -214,7 +217,7 @@ fn load_arrays(arrays: &Arrays) -> Result<Loaded, DataError> {
     let split = Split::All.name().to_owned();
     match (&arrays.images, &arrays.features) {
         (Some(path), None) => {
-            let (bytes, place) = read("images", path)?;
+            let (bytes, place) = read("images", path, 2)?;
             let part = npy::images(&bytes, &place)?;
             let labels = matching(part.n())?;
             let (n, source_digest) = (part.n(), content::combined(&digests));
@@ -239,7 +242,7 @@ fn load_arrays(arrays: &Arrays) -> Result<Loaded, DataError> {
             }))
         }
         (None, Some(path)) => {
-            let (bytes, place) = read("features", path)?;
+            let (bytes, place) = read("features", path, 4)?;
             let matrix = npy::features(&bytes, &place)?;
             let labels = matching(matrix.rows())?;
             let source_digest = content::combined(&digests);

@@ -1,5 +1,6 @@
 //! Tests of the `.npy` reader, on files of the true format made here.
 
+use super::super::testing::{gzip, write};
 use super::*;
 use proptest::prelude::*;
 
@@ -106,6 +107,47 @@ fn labels_are_integers_of_one_axis() {
     assert!(why(labels(&npy("|u1", false, "1, 1", &[0]), "x")).contains("holds no labels"));
     assert!(same_length(3, 3, "x").is_ok());
     assert!(why(same_length(3, 2, "x")).contains("2 labels for 3 items"));
+}
+
+#[test]
+fn a_file_is_read_to_the_end_that_its_header_announces_and_one_byte_on() {
+    let dir = tempfile::tempdir().unwrap();
+    for extra in [0, 1, 1 << 20] {
+        let file = npy("|u1", false, "2, 1, 1", &vec![7; 2 + extra]);
+        let bytes = read(&write(dir.path(), "x", &gzip(&file)), 1).unwrap();
+        assert_eq!(images(&bytes, "x").is_ok(), extra == 0);
+        assert!(
+            bytes.len() <= (MAX_HEADER + 12).max(file.len() - extra + 1),
+            "{}",
+            bytes.len()
+        );
+    }
+}
+
+#[test]
+fn a_shape_that_no_memory_holds_is_refused_with_the_figure() {
+    let dir = tempfile::tempdir().unwrap();
+    let said = |shape: &str| why(read(&write(dir.path(), "x", &npy("|u1", false, shape, &[1])), 2));
+    let text = said("1000000, 8192, 8192");
+    assert!(text.contains("need 268435.5 GB of memory"), "{text}");
+    assert!(said("4611686018427387904, 3").contains("memory"));
+    assert!(said("9223372036854775807, 9").contains("beyond any file"));
+}
+
+#[test]
+fn images_without_pixels_and_no_images_at_all_are_refused() {
+    for shape in ["0, 4, 4", "2, 0, 0", "2, 4, 0"] {
+        assert!(
+            why(images(&npy("|u1", false, shape, &[]), "x")).contains("is empty"),
+            "{shape}"
+        );
+    }
+}
+
+#[test]
+fn a_header_with_two_shapes_is_refused() {
+    let file = npy("|u1", false, "1, 1, 1), 'shape': (2, 1, 1", &[1, 2]);
+    assert!(images(&file, "x").is_err());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::images::{Labels, Loaded};
 use crate::random::{Draws, permutation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A class by its label or by its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -24,9 +25,10 @@ pub(crate) fn classes(loaded: &Loaded, wanted: &[Class]) -> Result<Loaded, DataE
             "leave `classes` out",
         ));
     };
-    let mut values = Vec::new();
+    let present: BTreeSet<i64> = labels.values.iter().copied().collect();
+    let mut values = BTreeSet::new();
     for class in wanted {
-        values.push(label_of(class, labels)?);
+        values.insert(label_of(class, labels, &present)?);
     }
     if values.is_empty() {
         return Err(DataError::setting(
@@ -41,9 +43,9 @@ pub(crate) fn classes(loaded: &Loaded, wanted: &[Class]) -> Result<Loaded, DataE
     Ok(loaded.select(&keep))
 }
 
-fn label_of(class: &Class, labels: &Labels) -> Result<i64, DataError> {
+fn label_of(class: &Class, labels: &Labels, present: &BTreeSet<i64>) -> Result<i64, DataError> {
     let found = match class {
-        Class::Label(v) => labels.values.contains(v).then_some(*v),
+        Class::Label(v) => present.contains(v).then_some(*v),
         Class::Name(name) => labels.class_names.iter().position(|n| n == name).map(|p| p as i64),
     };
     found.ok_or_else(|| {
@@ -51,9 +53,6 @@ fn label_of(class: &Class, labels: &Labels) -> Result<i64, DataError> {
             Class::Label(v) => v.to_string(),
             Class::Name(n) => n.clone(),
         };
-        let mut present = labels.values.clone();
-        present.sort_unstable();
-        present.dedup();
         let shown = present
             .iter()
             .take(30)

@@ -136,10 +136,11 @@ impl Synthetic {
                 "give less than 2^28 values and no more clusters than points",
             );
         }
-        if !(spread.is_finite() && spread >= 0.0) {
+        // Far beyond it the points would pass the range of f32.
+        if !(0.0..=1e30).contains(&spread) {
             return fail(
                 format!("a standard deviation of {spread}"),
-                "give a finite number of 0 or more",
+                "give a number within 0 … 1e30",
             );
         }
         Ok(())
@@ -257,6 +258,11 @@ mod tests {
             Synthetic::Moons {
                 n: 9,
                 noise: f64::NAN,
+                seed: 0,
+            },
+            Synthetic::Moons {
+                n: 9,
+                noise: 1e39,
                 seed: 0,
             },
             Synthetic::Blobs {

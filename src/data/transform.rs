@@ -2,6 +2,7 @@
 
 use super::error::DataError;
 use super::images::Images;
+use super::memory;
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma, Rgb};
 use schemars::JsonSchema;
@@ -44,7 +45,8 @@ pub(crate) fn resize(images: Images, size: Size) -> Result<Images, DataError> {
     if (h as usize, w as usize) == (images.height, images.width) {
         return Ok(images);
     }
-    let mut data = Vec::with_capacity(images.n * images.channels * h as usize * w as usize);
+    let bytes = needed(&images, h, w)?;
+    let mut data = Vec::with_capacity(bytes);
     for i in 0..images.n {
         for plane in images.item(i).chunks_exact(images.height * images.width) {
             data.extend(resize_grey(plane, images.height as u32, images.width as u32, h, w));
@@ -56,6 +58,18 @@ pub(crate) fn resize(images: Images, size: Size) -> Result<Images, DataError> {
         width: w as usize,
         ..images
     })
+}
+
+/// Bytes of all images at another size, if this machine can hold them.
+fn needed(images: &Images, h: u32, w: u32) -> Result<usize, DataError> {
+    let count = images.n as u64 * images.channels as u64;
+    let bytes = count.saturating_mul(u64::from(h) * u64::from(w));
+    let what = format!(
+        "{} images of {h} × {w} pixels and {} channels",
+        images.n, images.channels
+    );
+    memory::check(&images.name, what, bytes)?;
+    Ok(bytes as usize)
 }
 
 /// One plane of `height` × `width` bytes to `h` × `w`.
@@ -86,7 +100,7 @@ pub(crate) fn pad(images: Images, side: u32) -> Result<Images, DataError> {
         return Ok(images);
     }
     let (top, left) = ((to - h) / 2, (to - w) / 2);
-    let mut data = vec![0; images.n * images.channels * to * to];
+    let mut data = vec![0; needed(&images, side, side)?];
     for (plane, target) in images.data.chunks_exact(h * w).zip(data.chunks_exact_mut(to * to)) {
         for (y, row) in plane.chunks_exact(w).enumerate() {
             let start = (top + y) * to + left;
@@ -159,6 +173,19 @@ mod tests {
     fn absurd_sizes_are_refused() {
         assert!(Size::Square(0).height_width().is_err());
         assert!(Size::HeightWidth(10, 100_000).height_width().is_err());
+    }
+
+    #[test]
+    fn sizes_beyond_the_memory_are_refused_with_the_figure() {
+        let many = Images {
+            n: 1_000_000,
+            ..images(1, 1, 1, vec![0])
+        };
+        let said = resize(many.clone(), Size::Square(MAX_SIDE)).unwrap_err().to_string();
+        assert!(said.contains("1000000 images of 8192 × 8192 pixels"), "{said}");
+        assert!(said.contains("67108.9 GB"), "{said}");
+        assert!(pad(many, MAX_SIDE).is_err());
+        assert!(pad(images(1, 1, 1, vec![0]), MAX_SIDE + 1).is_err());
     }
 
     #[test]

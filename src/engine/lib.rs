@@ -4,6 +4,8 @@
 //! program (see [`job`]).  The order within the crate is one way: `spec → plan → run`; `store` knows no stage.
 
 pub mod digest;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod job;
 pub mod key;
 pub mod plan;

@@ -7,7 +7,8 @@
 
 pub mod cells;
 mod doc;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(dead_code))]
 pub(crate) mod fake;
 mod fields;
 mod find;

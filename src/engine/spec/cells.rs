@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows times seeds above which an experiment is refused: far more than anybody can run, and planned in seconds.
 pub const MOST_RUNS: usize = 100_000;
+/// Rows times conditions that are looked at.
+const MOST_CHECKS: usize = 10_000_000;
 
 /// One row: axis → value.
 pub type Row = BTreeMap<String, Value>;
@@ -23,6 +25,9 @@ pub fn expand(matrix: &Matrix, params: &Map<String, Value>, seeds: usize) -> Res
         // Told before a single row is made: every row takes every choice.
         if free && picks.len().saturating_mul(axis.choices.len()) > limit {
             return Err(too_many(matrix, seeds));
+        }
+        if !free {
+            checks(picks.len(), axis.choices.len(), "values with `when`")?;
         }
         let mut wider = Vec::new();
         for pick in &picks {
@@ -52,6 +57,7 @@ pub fn expand(matrix: &Matrix, params: &Map<String, Value>, seeds: usize) -> Res
     if !matrix.axes.is_empty() || matrix.include.is_empty() {
         rows.extend(picks.iter().map(|pick| row_of(matrix, pick)));
     }
+    checks(rows.len(), matrix.exclude.len(), "entries of `exclude`")?;
     rows.retain(|row| !matrix.exclude.iter().any(|entry| holds(entry, row, params)));
     rows.extend(
         matrix
@@ -133,6 +139,15 @@ fn dependency_order(axes: &[Axis]) -> Result<Vec<usize>, String> {
         }
     }
     Ok(done)
+}
+
+fn checks(rows: usize, conditions: usize, what: &str) -> Result<(), String> {
+    match rows.saturating_mul(conditions) {
+        0..=MOST_CHECKS => Ok(()),
+        _ => Err(format!(
+            "{rows} rows times {conditions} {what} are too much to look at; write fewer of them"
+        )),
+    }
 }
 
 fn too_many(matrix: &Matrix, seeds: usize) -> String {
@@ -250,6 +265,20 @@ mod tests {
         ));
         assert!(said.contains("1000 × 1000 × 1000 rows times 1 seeds"), "{said}");
         assert!(start.elapsed().as_secs() < 5);
+    }
+
+    #[test]
+    fn a_matrix_of_a_million_rows_by_conditions_is_refused() {
+        let list = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+        let excluded = (0..3000).map(|i| format!("{{k: {i}}}")).collect::<Vec<_>>().join(", ");
+        let axes = format!("axes: {{k: [{}], epochs.vae: [{}]}}", list(3000), list(10));
+        let said = error(&format!("{{{axes}, exclude: [{excluded}]}}"));
+        assert!(said.contains("30000 rows times 3000 entries of `exclude`"), "{said}");
+        let some = (0..2999).map(|i| format!("{{k: {i}}}")).collect::<Vec<_>>().join(", ");
+        assert_eq!(
+            rows(&format!("{{axes: {{k: [{}]}}, exclude: [{some}]}}", list(3000))),
+            r#"{"k":2999}"#
+        );
     }
 
     #[test]

@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 /// Largest spec file read, in bytes: a thousand times any spec written by hand.
 const LARGEST_FILE: u64 = 4 << 20;
+/// Longest line that problems quote, in bytes: each holds a copy of its line.
+const LONGEST_LINE: usize = 1 << 10;
 
 /// A parsed file.
 #[derive(Debug)]
@@ -124,13 +126,16 @@ impl Doc {
 }
 
 fn locate(file: &Path, lines: &[String], at: Place, message: String) -> Problem {
-    let text = lines.get(at.line - 1).cloned().unwrap_or_default();
-    let rest = text.trim_end().chars().count().saturating_sub(at.column - 1);
+    let text = lines.get(at.line - 1).map_or("", String::as_str);
+    let text = (text.len() <= LONGEST_LINE).then(|| text.to_owned());
+    let rest = text
+        .as_ref()
+        .map_or(1, |text| text.trim_end().chars().count().saturating_sub(at.column - 1));
     Problem {
         line: Some(at.line),
         column: Some(at.column),
         width: at.width.min(rest).max(1),
-        text: Some(text),
+        text,
         ..Problem::of_file(file, message)
     }
 }
@@ -261,6 +266,23 @@ mod tests {
                 .to_string()
                 .contains("larger than 4 MiB")
         );
+    }
+
+    #[test]
+    fn a_line_of_megabytes_is_not_copied_into_every_problem() {
+        let text = format!("a: [{}!x 1]\n", "1, ".repeat(50_000));
+        let report = parse(&text).unwrap_err();
+        assert_eq!((report.problems[0].line, &report.problems[0].text), (Some(1), &None));
+        assert!(report.to_string().contains("x.yaml:1:150005"), "{report}");
+    }
+
+    #[test]
+    fn a_zero_byte_is_refused_or_stays_text() {
+        for text in ["a\0b: 1\n", "a: \0\n", "\0", "a: \"x\0y\"\n"] {
+            if let Err(report) = parse(text) {
+                assert!(report.to_string().contains("error:"));
+            }
+        }
     }
 
     #[test]

@@ -5,8 +5,13 @@
 
 use super::words;
 use serde_json::{Map, Value};
-use std::cell::RefCell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Values and bytes of text that the references of one stage may unfold to; parameters that double each other ask for
+/// more than any machine has.
+const MOST_UNFOLDED: usize = 1 << 20;
 
 /// Literal text or the name of a parameter.
 #[derive(Debug, PartialEq)]
@@ -82,6 +87,8 @@ pub struct Scope<'a> {
     axes: &'a BTreeMap<String, Value>,
     /// Axes that were looked at.
     touched: RefCell<BTreeSet<String>>,
+    /// How much of [`MOST_UNFOLDED`] is spent.
+    unfolded: Cell<usize>,
 }
 
 impl<'a> Scope<'a> {
@@ -90,6 +97,7 @@ impl<'a> Scope<'a> {
             params,
             axes,
             touched: RefCell::default(),
+            unfolded: Cell::default(),
         }
     }
 
@@ -108,6 +116,18 @@ impl<'a> Scope<'a> {
         let mut troubles = Vec::new();
         let filled = self.fill_at(value, &mut Vec::new(), &mut Vec::new(), &mut troubles);
         if troubles.is_empty() { Ok(filled) } else { Err(troubles) }
+    }
+
+    fn spend(&self, size: usize) -> Result<(), Trouble> {
+        self.unfolded.set(self.unfolded.get().saturating_add(size));
+        if self.unfolded.get() <= MOST_UNFOLDED {
+            return Ok(());
+        }
+        let message = format!("the parameters unfold to more than {MOST_UNFOLDED} values and characters");
+        Err(Trouble::new(
+            message,
+            Some("do not let parameters double each other".into()),
+        ))
     }
 
     fn fill_at(&self, value: &Value, path: &mut Vec<String>, open: &mut Vec<String>, out: &mut Vec<Trouble>) -> Value {
@@ -142,6 +162,7 @@ impl<'a> Scope<'a> {
     }
 
     fn fill_text(&self, text: &str, open: &mut Vec<String>) -> Result<Value, Trouble> {
+        self.spend(1 + text.len())?;
         let pieces = pieces(text)?;
         if let [Piece::Name(name)] = &pieces[..] {
             return self.lookup(name, open);
@@ -151,7 +172,10 @@ impl<'a> Scope<'a> {
             match piece {
                 Piece::Text(text) => whole += text,
                 Piece::Name(name) => match self.lookup(name, open)? {
-                    Value::String(s) => whole += &s,
+                    Value::String(s) => {
+                        self.spend(s.len())?;
+                        whole += &s;
+                    }
                     value @ (Value::Number(_) | Value::Bool(_)) => whole += &value.to_string(),
                     other => {
                         let message = format!(
@@ -204,29 +228,32 @@ impl<'a> Scope<'a> {
         let (mut value, rest) = match above {
             Some((axis, value)) => {
                 self.touched.borrow_mut().insert(axis.clone());
-                (value.clone(), name[axis.len()..].trim_start_matches('.'))
+                (Cow::Borrowed(value), name[axis.len()..].trim_start_matches('.'))
             }
             None => {
                 let (first, rest) = name.split_once('.').unwrap_or((name, ""));
-                (self.params.get(first).cloned().ok_or_else(unknown)?, rest)
+                (Cow::Borrowed(self.params.get(first).ok_or_else(unknown)?), rest)
             }
         };
         let mut so_far = name[..name.len() - rest.len()].trim_end_matches('.').to_owned();
         for step in rest.split('.').filter(|s| !s.is_empty()) {
             if value.is_string() {
-                value = self.lookup(&so_far, open)?;
+                value = Cow::Owned(self.lookup(&so_far, open)?);
             }
-            value = value.get(step).cloned().ok_or_else(unknown)?;
+            value = match value {
+                Cow::Borrowed(value) => Cow::Borrowed(value.get(step).ok_or_else(unknown)?),
+                Cow::Owned(value) => Cow::Owned(value.get(step).cloned().ok_or_else(unknown)?),
+            };
             so_far = format!("{so_far}.{step}");
         }
         // Axes that stand below the name change a part of it.
         for (axis, part) in self.axes.iter().filter(|(axis, _)| *axis != name && within(axis, name)) {
             self.touched.borrow_mut().insert(axis.clone());
-            if let Value::Object(map) = &mut value {
+            if let Value::Object(map) = value.to_mut() {
                 put(map, &axis[name.len() + 1..], part.clone());
             }
         }
-        Ok(value)
+        Ok(value.into_owned())
     }
 }
 
@@ -320,6 +347,26 @@ mod tests {
         assert!(found.message.contains("a → b → a"), "{found:?}");
         assert!(fill(json!({"a": "${a.b}"}), json!("${a}")).is_err());
         assert!(fill(json!({"a": {"b": "${a}"}}), json!("${a}")).is_err());
+    }
+
+    #[test]
+    fn parameters_that_double_each_other_are_refused() {
+        let doubling = |link: fn(usize) -> Value| {
+            let params = (1..60).map(|i| (format!("a{i}"), link(i - 1)));
+            let params: Map<String, Value> = params.chain([("a0".to_owned(), json!(""))]).collect();
+            trouble(Value::Object(params), json!({"x": ["${a59}"]})).message
+        };
+        let lists = |i: usize| json!([format!("${{a{i}}}"), format!("${{a{i}}}")]);
+        for link in [(|i| json!(format!("${{a{i}}}${{a{i}}}"))) as fn(usize) -> Value, lists] {
+            assert!(doubling(link).contains("unfold to more than"));
+        }
+    }
+
+    #[test]
+    fn a_long_text_may_be_used_often_but_not_without_end() {
+        let used = |times: usize| fill(json!({"a": "x".repeat(10_000)}), json!(vec!["${a} "; times]));
+        assert!(used(50).is_ok());
+        assert!(used(500).is_err());
     }
 
     #[test]

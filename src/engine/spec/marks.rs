@@ -1,13 +1,19 @@
 //! The marked parse: what stands where in a YAML text, and what we refuse in one.
 
 use super::scalar;
+use super::words;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// Nodes of a document, aliases expanded: far above any spec, far below what hurts.
 const MOST_NODES: usize = 100_000;
+/// Bytes of text that count as one node more: an alias may repeat a long text too.
+const TEXT_PER_NODE: usize = 64;
+/// Refusals after which reading ends.
+const MOST_REFUSALS: usize = 100;
 const DEEPEST: usize = 64;
 
 /// A stretch of one line; line and column from 1, in characters.
@@ -23,6 +29,8 @@ pub struct Place {
 pub struct Marked {
     pub at: Place,
     pub tree: Tree,
+    /// Where the entry of each key stands in a mapping.
+    keys: BTreeMap<String, usize>,
     /// Nodes in it and levels below it, aliases expanded.
     size: usize,
     depth: usize,
@@ -42,10 +50,10 @@ impl Marked {
         match &self.tree {
             Tree::Scalar(_) => None,
             Tree::List(items) => Some((None, items.get(step.parse::<usize>().ok()?)?)),
-            Tree::Map(entries) => entries
-                .iter()
-                .find(|(k, ..)| k == step)
-                .map(|(_, key, v)| (Some(*key), &**v)),
+            Tree::Map(entries) => {
+                let (_, key, value) = &entries[*self.keys.get(step)?];
+                Some((Some(*key), value))
+            }
         }
     }
 
@@ -94,6 +102,8 @@ struct Open {
     tree: Tree,
     /// A key that waits for its value.
     key: Option<(String, Place)>,
+    /// Where the entry of each key so far stands.
+    keys: BTreeMap<String, usize>,
     size: usize,
     depth: usize,
 }
@@ -117,6 +127,9 @@ pub fn parse(text: &str) -> Result<Arc<Marked>, Failed> {
             builder.refused.push(fatal);
             return Err(Failed::Refused(builder.refused));
         }
+        if builder.refused.len() >= MOST_REFUSALS {
+            return Err(Failed::Refused(builder.refused));
+        }
     }
     if builder.refused.is_empty() {
         let null = Marked {
@@ -126,6 +139,7 @@ pub fn parse(text: &str) -> Result<Arc<Marked>, Failed> {
                 width: 1,
             },
             tree: Tree::Scalar(Value::Null),
+            keys: BTreeMap::new(),
             size: 1,
             depth: 0,
         };
@@ -231,7 +245,8 @@ impl Builder {
         let marked = Arc::new(Marked {
             at,
             tree: Tree::Scalar(value),
-            size: 1,
+            keys: BTreeMap::new(),
+            size: 1 + text.len() / TEXT_PER_NODE,
             depth: 0,
         });
         self.finish(marked, anchor, at)
@@ -247,17 +262,22 @@ impl Builder {
         } else if plain && !matches!(scalar::read(text), Ok(Value::String(_))) {
             self.refused.push(Refusal::new(
                 at,
-                format!("the key `{text}` is not text"),
+                format!("the key `{}` is not text", words::shorten(text)),
                 "put it in quotes",
             ));
         }
         let open = self.open.last_mut().expect("a key has a mapping around it");
-        if let Tree::Map(entries) = &open.tree
-            && let Some((_, first, _)) = entries.iter().find(|(k, ..)| k == text)
-        {
-            let message = format!("`{text}` stands twice in this mapping, first in line {}", first.line);
-            self.refused.push(Refusal::new(at, message, "keep one of the two"));
+        if let Tree::Map(entries) = &open.tree {
+            match open.keys.entry(text.to_owned()) {
+                Entry::Vacant(new) => drop(new.insert(entries.len())),
+                Entry::Occupied(first) => {
+                    let (name, line) = (words::shorten(text), entries[*first.get()].1.line);
+                    let message = format!("`{name}` stands twice in this mapping, first in line {line}");
+                    self.refused.push(Refusal::new(at, message, "keep one of the two"));
+                }
+            }
         }
+        open.size += text.len() / TEXT_PER_NODE;
         open.key = Some((text.to_owned(), at));
         Ok(())
     }
@@ -278,6 +298,7 @@ impl Builder {
             anchor,
             tree,
             key: None,
+            keys: BTreeMap::new(),
             size: 1,
             depth: 0,
         });
@@ -289,6 +310,7 @@ impl Builder {
         let marked = Arc::new(Marked {
             at: open.at,
             tree: open.tree,
+            keys: open.keys,
             size: open.size,
             depth: open.depth,
         });

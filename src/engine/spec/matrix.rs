@@ -25,6 +25,7 @@ use super::params;
 use super::report::Problem;
 use super::words;
 use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names no axis can have: the seeds are an axis of their own.
 const SEED: &str = "seed";
@@ -85,6 +86,10 @@ pub fn read(item: Option<Item<'_>>, params: &Map<String, Value>, problems: &mut 
         .get("axes")
         .map(|axes| axes.entries("a mapping from parameters to values", problems))
         .unwrap_or_default();
+    if axes.len() > MOST_AXES {
+        problems.push(item.key_problem(format!("a matrix has at most {MOST_AXES} axes")));
+        return Matrix::default();
+    }
     let names = axes.iter().map(|axis| axis.name().to_owned()).collect();
     let mut reader = Reader {
         params,
@@ -95,16 +100,12 @@ pub fn read(item: Option<Item<'_>>, params: &Map<String, Value>, problems: &mut 
         axes: axes.iter().filter_map(|axis| reader.axis(axis)).collect(),
         ..Matrix::default()
     };
-    if matrix.axes.len() > MOST_AXES {
-        reader
-            .problems
-            .push(item.key_problem(format!("a matrix has at most {MOST_AXES} axes")));
-    }
     reader.overlaps(&axes);
     if let Some(exclude) = item.get("exclude") {
+        let taken = taken(&matrix.axes);
         for entry in exclude.items("a list of partial rows", reader.problems) {
             let conditions = reader.conditions(&entry);
-            reader.reachable(&entry, &conditions, &matrix.axes);
+            reader.reachable(&entry, &conditions, &taken);
             matrix.exclude.push(conditions);
         }
     }
@@ -238,6 +239,11 @@ impl Reader<'_> {
                 found.push((entry.name().to_owned(), entry.value.clone()));
             }
         }
+        if entries.len() > MOST_AXES {
+            self.problems
+                .push(item.problem(format!("a row has at most {MOST_AXES} axes")));
+            return found;
+        }
         self.overlaps(&entries);
         for entry in &entries {
             let near = self
@@ -270,25 +276,41 @@ impl Reader<'_> {
     }
 
     /// A value that an axis never takes is a slip of the pen; a parameter's may come from elsewhere.
-    fn reachable(&mut self, entry: &Item<'_>, conditions: &Conditions, axes: &[Axis]) {
+    fn reachable(&mut self, entry: &Item<'_>, conditions: &Conditions, taken: &Taken<'_>) {
         for (name, values) in conditions {
-            let Some(axis) = axes.iter().find(|axis| axis.name == *name) else {
+            let Some((all, shown)) = taken.get(name.as_str()) else {
                 continue;
             };
-            // Where the axis can be absent its parameter's default counts, which `set` may change.
-            let limited = axis.choices.iter().any(|choice| !choice.when.is_empty());
-            for value in values {
-                if !limited && !axis.choices.iter().any(|choice| same(&choice.value, value)) {
-                    let listed: Vec<String> = axis.choices.iter().map(|c| words::plain(&c.value)).collect();
-                    let listed: Vec<&str> = listed.iter().map(String::as_str).collect();
-                    let at = entry.get(name).unwrap_or_else(|| entry.clone());
-                    let problem = at.problem(format!("the axis `{name}` never is {}", words::plain(value)));
-                    self.problems
-                        .push(problem.hint(format!("it is one of {}", words::list(&listed))));
-                }
+            for value in values.iter().filter(|value| !all.contains(&canonical(value))) {
+                let at = entry.get(name).unwrap_or_else(|| entry.clone());
+                let problem = at.problem(format!("the axis `{name}` never is {}", words::plain(value)));
+                self.problems.push(problem.hint(format!("it is one of {shown}")));
             }
         }
     }
+}
+
+/// Axis → its values, for looking up and for people. Axes that can be absent are left out: where they are, the default of
+/// their parameter counts, which `set` may change.
+type Taken<'a> = BTreeMap<&'a str, (BTreeSet<String>, String)>;
+
+fn taken(axes: &[Axis]) -> Taken<'_> {
+    let always = axes
+        .iter()
+        .filter(|axis| axis.choices.iter().all(|choice| choice.when.is_empty()));
+    always
+        .map(|axis| {
+            let shown: Vec<String> = axis.choices.iter().map(|c| words::plain(&c.value)).collect();
+            let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+            let all = axis.choices.iter().map(|c| canonical(&c.value)).collect();
+            (axis.name.as_str(), (all, words::list(&shown)))
+        })
+        .collect()
+}
+
+/// Equal for values that are the [`same`].
+fn canonical(value: &Value) -> String {
+    serde_json_canonicalizer::to_string(value).expect("specs hold finite numbers")
 }
 
 fn nth<'a>(item: &Item<'a>, i: usize, list: &'a [Value]) -> Item<'a> {

@@ -20,7 +20,7 @@ pub struct Problem {
     pub column: Option<usize>,
     /// How many characters from there on are meant.
     pub width: usize,
-    /// The source line.
+    /// The source line, unless it is very long.
     pub text: Option<String>,
     pub message: String,
     /// What to do about it.
@@ -59,12 +59,13 @@ impl fmt::Display for Problem {
         writeln!(f, "error: {}", self.message)?;
         let gutter = self.line.map_or(1, |line| line.to_string().len());
         write!(f, "{:gutter$}--> {}", "", self.file.display())?;
-        if let (Some(line), Some(column), Some(text)) = (self.line, self.column, &self.text) {
-            let (quoted, before, width) = excerpt(text, column - 1, self.width);
-            writeln!(f, ":{line}:{column}")?;
-            writeln!(f, "{:gutter$} |", "")?;
-            writeln!(f, "{line} | {quoted}")?;
-            write!(f, "{:gutter$} | {:before$}{}", "", "", "^".repeat(width))?;
+        if let (Some(line), Some(column)) = (self.line, self.column) {
+            write!(f, ":{line}:{column}")?;
+            if let Some(text) = &self.text {
+                let (quoted, before, width) = excerpt(text, column - 1, self.width);
+                write!(f, "\n{:gutter$} |\n{line} | {quoted}\n", "")?;
+                write!(f, "{:gutter$} | {:before$}{}", "", "", "^".repeat(width))?;
+            }
         }
         if let Some(hint) = &self.hint {
             write!(f, "\n{:gutter$} = {hint}", "")?;

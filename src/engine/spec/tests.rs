@@ -30,6 +30,9 @@ fn seeds_are_a_count_or_a_list() {
         ("1.5", "expects a number of seeds"),
         ("five", "expects a number of seeds"),
         ("1000000000", "more than 100000 seeds"),
+        ("1000000000000", "more than 100000 seeds"),
+        ("1e12", "expects a number of seeds"),
+        ("99999999999999999999999", "expects a number of seeds"),
     ] {
         assert!(wrong(&format!("seeds: {seeds}")).contains(part), "{seeds}");
     }
@@ -157,6 +160,11 @@ fn odd_files_are_refused_without_a_panic() {
         "experiment:\n",
         "experiment: x\npipeline: [p]",
         "experiment: x\npipeline: ../p",
+        "experiment: x\npipeline: /etc/passwd",
+        "experiment: ../../x\npipeline: p",
+        "experiment: x/y\npipeline: p",
+        "experiment: \"x\\0\"\npipeline: p",
+        "experiment: x\npipeline: p.yaml",
         "a: b: c",
     ] {
         std::fs::write(&file, text).unwrap();

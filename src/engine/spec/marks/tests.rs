@@ -76,6 +76,31 @@ fn a_billion_laughs_are_refused() {
 }
 
 #[test]
+fn a_long_text_or_key_that_aliases_repeat_is_refused() {
+    let repeated = |length: usize, anchored: &str| {
+        let long = "x".repeat(length);
+        refused(&format!(
+            "a: &a {}\nb: [{}]\n",
+            anchored.replace('x', &long),
+            vec!["*a"; 1000].join(", ")
+        ))
+    };
+    for anchored in ["x", "{x: 1}"] {
+        assert!(
+            repeated(10_000, anchored).contains("more than 100000 values"),
+            "{anchored}"
+        );
+        let short = format!("a: &a {anchored}\nb: [{}]\n", vec!["*a"; 1000].join(", "));
+        assert!(parse(&short).is_ok(), "{anchored}");
+    }
+}
+
+#[test]
+fn reading_ends_after_a_hundred_refusals() {
+    assert_eq!(refused(&"- !x 1\n".repeat(5000)).lines().count(), 100);
+}
+
+#[test]
 fn deep_nesting_is_refused_also_through_aliases() {
     assert!(refused(&format!("{}{}", "[".repeat(100), "]".repeat(100))).contains("nested more than"));
     assert!(parse(&"[".repeat(100_000)).is_err() && parse(&"- ".repeat(100_000)).is_err());
