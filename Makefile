@@ -1,11 +1,12 @@
 # Each target provides libtorch first; `make` alone lists them.
-.PHONY: help libtorch build quickstart test lint
+.PHONY: help libtorch build quickstart test lint fuzz
 
 help:
 	@echo 'make quickstart  build, then run the main job on the embedded digits'
 	@echo 'make test        build, then run all tests'
 	@echo 'make build       both programs, release mode'
 	@echo 'make lint        rustfmt and clippy'
+	@echo 'make fuzz        every reader of foreign bytes for FUZZ_SECONDS (600) each'
 
 libtorch:
 	@scripts/libtorch >/dev/null
@@ -24,3 +25,7 @@ test: build
 lint: libtorch
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
+
+# Needs no libtorch; the fuzz crate is a workspace of its own.
+fuzz:
+	@scripts/fuzz

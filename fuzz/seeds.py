@@ -18,12 +18,6 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 
-# A grey JPEG of 2 × 2 pixels.
-JPEG = bytes.fromhex("""
-FFD8FFD9
-""")
-
-
 def seed(target: str, name: str, content: bytes) -> None:
     folder = HERE / "corpus" / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,6 +43,27 @@ def png(width: int, height: int, colour: int, depth: int, rows: bytes, said: tup
     return (
         b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + palette + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
     )
+
+
+def jpeg(components: int, progressive: bool = False, size: tuple[int, int] = (2, 2)) -> bytes:
+    """One flat block: each table has the single code `0`, for a DC difference of zero and for the end of a block."""
+
+    def segment(kind: int, body: bytes) -> bytes:
+        return bytes([0xFF, kind]) + struct.pack(">H", len(body) + 2) + body
+
+    def scan(of: range, spectrum: bytes, bits: int) -> bytes:
+        body = bytes([len(of)]) + b"".join(bytes([i + 1, 0]) for i in of) + spectrum
+        return segment(0xDA, body) + bytes([0xFF >> bits])
+
+    frame = struct.pack(">BHHB", 8, *size, components) + b"".join(bytes([i + 1, 0x11, 0]) for i in range(components))
+    tables = b"".join(segment(0xC4, bytes([kind, 1]) + bytes(15) + b"\0") for kind in (0x00, 0x10))
+    if progressive:
+        scans = scan(range(components), b"\0\0\0", components)
+        scans += b"".join(scan(range(i, i + 1), b"\1\x3f\0", 1) for i in range(components))
+    else:
+        scans = scan(range(components), b"\0\x3f\0", 2 * components)
+    head = segment(0xDB, b"\0" + bytes([1] * 64)) + segment(0xC2 if progressive else 0xC0, frame)
+    return b"\xff\xd8" + head + tables + scans + b"\xff\xd9"
 
 
 def tar(files: dict[str, bytes], kind: int = tarfile.USTAR_FORMAT, links: tuple[tuple[str, bytes], ...] = ()) -> bytes:
@@ -85,10 +100,13 @@ PICTURES = {
     "palette.png": png(4, 1, 3, 2, b"\x1b"),
     "giant.png": png(1, 1, 0, 8, b"\0", said=(2**31 - 1, 2**31 - 1)),
     "wide.png": png(1, 1, 0, 8, b"\0", said=(8192, 8192)),
-    "small.jpg": JPEG,
+    "grey.jpg": jpeg(1),
+    "colour.jpg": jpeg(3),
+    "progressive.jpg": jpeg(3, progressive=True),
+    "giant.jpg": jpeg(1, size=(65535, 65535)),
 }
 CLASSES = {"set/a/1.png": GREY, "set/b/1.png": GREY}
-SPLITS = {"train/a/1.png": GREY, "train/b/2.png": PICTURES["rgb.png"], "test/a/3.png": GREY, "test/b/4.jpg": JPEG}
+SPLITS = {"train/a/1.png": GREY, "train/b/2.png": PICTURES["rgb.png"], "test/a/3.png": GREY, "test/b/4.jpg": jpeg(1)}
 
 
 def readers() -> None:

@@ -100,7 +100,10 @@ fn links_and_devices_in_a_tar_are_refused() {
             header.set_link_name("/etc/passwd").unwrap();
         };
         let said = why("t.tar", &odd_tar(b"a.png", set, &[]));
-        assert!(said.contains("link") || said.contains("cannot read"), "{kind:?}: {said}");
+        assert!(
+            said.contains("link") || said.contains("cannot read"),
+            "{kind:?}: {said}"
+        );
     }
     let set = |header: &mut tar::Header| header.set_entry_type(tar::EntryType::Regular);
     let dir = tempfile::tempdir().unwrap();

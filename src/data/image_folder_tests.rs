@@ -125,6 +125,32 @@ fn files_that_are_no_images_are_named() {
     assert!(why(&[("a/1.png", grey(1)[..40].to_vec())], Split::All).contains("1.png: cannot be decoded"));
 }
 
+/// A grey JPEG of one flat block: its tables have the single code `0`.
+fn jpeg(height: u16, width: u16) -> Vec<u8> {
+    let segment = |kind: u8, body: &[u8]| [&[0xff, kind, 0, body.len() as u8 + 2], body].concat();
+    let (h, w) = (height.to_be_bytes(), width.to_be_bytes());
+    let table = |kind: u8| [&[kind, 1][..], &[0; 16]].concat();
+    [
+        &[0xff, 0xd8][..],
+        &segment(0xdb, &[&[0][..], &[1; 64]].concat()),
+        &segment(0xc0, &[8, h[0], h[1], w[0], w[1], 1, 1, 0x11, 0]),
+        &segment(0xc4, &table(0x00)),
+        &segment(0xc4, &table(0x10)),
+        &segment(0xda, &[1, 1, 0, 0, 63, 0]),
+        &[0x3f, 0xff, 0xd9],
+    ]
+    .concat()
+}
+
+#[test]
+fn a_jpeg_is_read_and_one_that_says_it_is_huge_refused() {
+    let picture = decode(&jpeg(2, 3), "x").unwrap();
+    assert_eq!((picture.height_width(), picture.channels), ((2, 3), 1));
+    assert!(picture.pixels.iter().all(|&p| p == 128), "{:?}", picture.pixels);
+    assert!(decode(&jpeg(65535, 65535), "x").is_err());
+    assert!(decode(&jpeg(0, 3), "x").is_err());
+}
+
 #[test]
 fn a_huge_size_in_a_header_is_refused() {
     let mut bytes = png(1, 1, 1, &[7]);

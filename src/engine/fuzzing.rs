@@ -3,15 +3,16 @@
 use crate::job::{Event, Job, JobResult};
 use crate::plan::Plan;
 use crate::spec::{self, fake};
+use crate::stage::Registry;
 use crate::store::Manifest;
-use std::cell::OnceCell;
+use std::cell::LazyCell;
 use std::path::Path;
 
 /// Plans of more runs take seconds, as they may.
 const MOST_RUNS: usize = 1000;
 
 thread_local! {
-    static LAB: OnceCell<fake::Lab> = const { OnceCell::new() };
+    static TOY: LazyCell<(fake::Lab, Registry)> = LazyCell::new(|| (fake::Lab::new(""), fake::registry()));
 }
 
 /// A pipeline and an experiment on it, divided by a line `...`; without one, an experiment on the toy pipeline.
@@ -21,14 +22,14 @@ pub fn spec(bytes: &[u8]) {
         Some(at) => (&bytes[..at + 1], &bytes[at + divider.len()..]),
         None => (fake::PIPELINE.as_bytes(), bytes),
     };
-    LAB.with(|lab| {
-        let folder = lab.get_or_init(|| fake::Lab::new("")).folder.path();
+    TOY.with(|toy| {
+        let (folder, registry) = (toy.0.folder.path(), &toy.1);
         let file = folder.join("experiments/e.yaml");
         std::fs::write(folder.join("pipelines/p.yaml"), pipeline).expect("the temporary folder takes a file");
         std::fs::write(&file, experiment).expect("the temporary folder takes a file");
-        match spec::load_from(&file, folder, &fake::registry(), &[]) {
+        match spec::load_from(&file, folder, registry, &[]) {
             Ok(experiment) if experiment.rows.len() * experiment.seeds.len() <= MOST_RUNS => {
-                if let Err(report) = Plan::build(&experiment, &fake::registry()) {
+                if let Err(report) = Plan::build(&experiment, registry) {
                     assert!(!report.to_string().is_empty());
                 }
             }

@@ -98,22 +98,27 @@ impl TensorFile {
         serde_json::from_str(text).map_err(|e| self.content(format!("its {META:?} metadata: {e}")))
     }
 
-    fn view(&self, name: &str, dtype: Dtype) -> Result<(Vec<usize>, Vec<u8>), TensorFileError> {
-        let tensors = self.parse()?;
-        let view = tensors.tensor(name).map_err(|e| self.content(e.to_string()))?;
-        if view.dtype() != dtype {
-            return Err(self.content(format!("tensor {name} holds {:?}, {dtype:?} is wanted", view.dtype())));
+    fn view(&self, name: &str, dtype: Dtype) -> Result<TensorView<'_>, TensorFileError> {
+        let view = self.parse()?.tensor(name).map_err(|e| self.content(e.to_string()))?;
+        self.typed(name, view, dtype)
+    }
+
+    fn typed<'a>(&self, name: &str, view: TensorView<'a>, dtype: Dtype) -> Result<TensorView<'a>, TensorFileError> {
+        match view.dtype() == dtype {
+            true => Ok(view),
+            false => Err(self.content(format!("tensor {name} holds {:?}, {dtype:?} is wanted", view.dtype()))),
         }
-        Ok((view.shape().to_vec(), view.data().to_vec()))
     }
 
     /// Shape and bytes of a u8 tensor.
     pub fn u8(&self, name: &str) -> Result<(Vec<usize>, Vec<u8>), TensorFileError> {
-        self.view(name, Dtype::U8)
+        let view = self.view(name, Dtype::U8)?;
+        Ok((view.shape().to_vec(), view.data().to_vec()))
     }
 
     pub fn i64(&self, name: &str) -> Result<Vec<i64>, TensorFileError> {
-        let (_, bytes) = self.view(name, Dtype::I64)?;
+        let view = self.view(name, Dtype::I64)?;
+        let bytes = view.data();
         Ok(bytes
             .chunks_exact(8)
             .map(|c| i64::from_le_bytes(c.try_into().expect("chunks of eight")))
@@ -121,12 +126,7 @@ impl TensorFile {
     }
 
     pub fn f32(&self, name: &str) -> Result<Named, TensorFileError> {
-        let (shape, bytes) = self.view(name, Dtype::F32)?;
-        let values = bytes
-            .chunks_exact(4)
-            .map(|c| f32::from_le_bytes(c.try_into().expect("chunks of four")))
-            .collect();
-        Ok(Named { shape, values })
+        Ok(floats(&self.view(name, Dtype::F32)?))
     }
 
     /// A rank-2 f32 tensor as a matrix.
@@ -143,12 +143,22 @@ impl TensorFile {
 
     /// All f32 tensors by name.
     pub fn all_f32(&self) -> Result<BTreeMap<String, Named>, TensorFileError> {
-        let names: Vec<String> = self.parse()?.names().into_iter().map(ToString::to_string).collect();
-        names
-            .into_iter()
-            .map(|name| self.f32(&name).map(|tensor| (name, tensor)))
+        let tensors = self.parse()?;
+        tensors
+            .iter()
+            .map(|(name, view)| Ok((name.to_owned(), floats(&self.typed(name, view, Dtype::F32)?))))
             .collect()
     }
+}
+
+/// An f32 tensor on the host; the format has checked that its bytes are as many as its shape says.
+fn floats(view: &TensorView<'_>) -> Named {
+    let values = view
+        .data()
+        .chunks_exact(4)
+        .map(|c| f32::from_le_bytes(c.try_into().expect("chunks of four")))
+        .collect();
+    Named::new(view.shape().to_vec(), values)
 }
 
 /// One tensor to be written.
@@ -229,7 +239,35 @@ mod tests {
         let file = TensorFile::open(&path).unwrap();
         assert!(file.f32("a").unwrap_err().to_string().contains("I64"));
         assert!(file.i64("b").is_err());
+        assert!(file.all_f32().unwrap_err().to_string().contains("tensor a holds I64"));
         std::fs::write(&path, b"not tensors").unwrap();
         assert!(TensorFile::open(&path).is_err());
+    }
+
+    #[test]
+    fn headers_that_lie_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        let open = |length: Option<u64>, header: &str, body: usize| {
+            let length = length.unwrap_or(header.len() as u64).to_le_bytes();
+            std::fs::write(&path, [&length[..], header.as_bytes(), &vec![0; body]].concat()).unwrap();
+            TensorFile::open(&path)
+        };
+        let tensor = |shape: &str, end: u64| format!(r#""dtype":"F32","shape":{shape},"data_offsets":[0,{end}]"#);
+        let one = |shape: &str, end: u64| format!(r#"{{"x":{{{}}}}}"#, tensor(shape, end));
+        assert_eq!(open(None, &one("[2]", 8), 8).unwrap().f32("x").unwrap().shape, [2]);
+        assert!(open(None, &one("[3]", 8), 8).is_err(), "another shape");
+        assert!(
+            open(None, &one("[4611686018427387904, 4]", 8), 8).is_err(),
+            "a shape that overflows"
+        );
+        assert!(open(None, &one("[2]", 8), 7).is_err(), "cut");
+        assert!(open(None, &one("[2]", 8), 9).is_err(), "trailing bytes");
+        assert!(
+            open(Some(u64::MAX), &one("[2]", 8), 8).is_err(),
+            "a header beyond the file"
+        );
+        let both = format!(r#"{{"x":{{{}}},"y":{{{}}}}}"#, tensor("[2]", 8), tensor("[2]", 8));
+        assert!(open(None, &both, 8).is_err(), "tensors that overlap");
     }
 }

@@ -17,8 +17,30 @@ pub fn write_parquet(frame: &mut DataFrame, path: &Path) -> PolarsResult<()> {
     Ok(())
 }
 
+/// Most values of all columns together, those within lists counted: a few bytes can stand for any number of equal ones.
+const MOST_VALUES: u64 = 1 << 31;
+
 pub fn read_parquet(path: &Path) -> PolarsResult<DataFrame> {
-    ParquetReader::new(File::open(path)?).finish()
+    let mut reader = ParquetReader::new(File::open(path)?);
+    let chunks = reader
+        .get_metadata()?
+        .row_groups
+        .iter()
+        .flat_map(|group| group.parquet_columns());
+    // A negative number becomes one that is too large.
+    let values = chunks.fold(0u64, |sum, chunk| sum.saturating_add(chunk.num_values() as u64));
+    polars_ensure!(
+        values <= MOST_VALUES,
+        ComputeError: "{}: its header announces {values} values, at most {MOST_VALUES} are read", path.display()
+    );
+    reader.finish()
+}
+
+/// A column without missing values.
+pub fn whole<'a>(frame: &'a DataFrame, name: &str) -> PolarsResult<&'a Column> {
+    let column = frame.column(name)?;
+    polars_ensure!(column.null_count() == 0, ComputeError: "the column {name} holds missing values");
+    Ok(column)
 }
 
 /// A column whose cells are lists of equal length: row `i` holds `values[i * width..(i + 1) * width]`.
@@ -43,6 +65,10 @@ pub fn list_values(frame: &DataFrame, name: &str) -> PolarsResult<(Vec<f32>, usi
     for list in lists.amortized_iter() {
         let list = list.ok_or_else(|| polars_err!(ComputeError: "column {name} holds a missing list"))?;
         let list = list.as_ref().f32()?;
+        polars_ensure!(
+            list.null_count() == 0,
+            ComputeError: "the lists of column {name} hold missing values"
+        );
         polars_ensure!(
             *width.get_or_insert(list.len()) == list.len(),
             ComputeError: "the lists of column {name} differ in length"
@@ -69,6 +95,36 @@ mod tests {
         let read = read_parquet(&path).unwrap();
         assert!(read.equals(&frame()));
         assert_eq!(list_values(&read, "p").unwrap(), (vec![0.25, 0.75, 1.0, 0.0], 2));
+    }
+
+    #[test]
+    fn missing_values_are_refused_and_not_taken_for_zeros() {
+        let column = |name: &str, values: &[Option<f32>]| Column::new(name.into(), values);
+        let frame = DataFrame::new(
+            2,
+            vec![column("a", &[Some(1.0), None]), column("b", &[Some(1.0), Some(2.0)])],
+        )
+        .unwrap();
+        assert!(whole(&frame, "a").unwrap_err().to_string().contains("missing values"));
+        assert_eq!(whole(&frame, "b").unwrap().len(), 2);
+        let list = |values: &[Option<f32>]| {
+            let inner = Series::new("".into(), values);
+            DataFrame::new(1, vec![Column::new("p".into(), [inner])]).unwrap()
+        };
+        assert!(list_values(&list(&[Some(1.0), None]), "p").is_err());
+        assert_eq!(list_values(&list(&[Some(1.0), Some(2.0)]), "p").unwrap().1, 2);
+    }
+
+    #[test]
+    fn what_is_no_parquet_or_cut_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x");
+        write_parquet(&mut frame(), &path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        for end in [0, 4, bytes.len() / 2, bytes.len() - 1] {
+            std::fs::write(&path, &bytes[..end]).unwrap();
+            assert!(read_parquet(&path).is_err(), "{end} bytes");
+        }
     }
 
     #[test]

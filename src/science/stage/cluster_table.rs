@@ -3,7 +3,7 @@
 use super::refuse;
 use crate::matrix::Matrix;
 use moelab_engine::job::Failure;
-use moelab_stages::frame::{list_column, list_values, read_parquet, write_parquet};
+use moelab_stages::frame::{list_column, list_values, read_parquet, whole, write_parquet};
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 use std::path::Path;
 
@@ -39,8 +39,7 @@ impl Clusters {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let frame = read_parquet(path).map_err(refuse)?;
         let f32s = |name: &str| -> Result<Vec<f32>, Failure> {
-            Ok(frame
-                .column(name)
+            Ok(whole(&frame, name)
                 .and_then(|c| c.f32().cloned())
                 .map_err(refuse)?
                 .into_no_null_iter()
@@ -109,8 +108,7 @@ pub fn labels(path: &Path) -> Result<Vec<i32>, Failure> {
 }
 
 fn label_column(frame: &DataFrame) -> Result<Vec<i32>, Failure> {
-    Ok(frame
-        .column("cluster")
+    Ok(whole(frame, "cluster")
         .and_then(|c| c.i32().cloned())
         .map_err(refuse)?
         .into_no_null_iter()

@@ -97,7 +97,7 @@ fn a_long_text_or_key_that_aliases_repeat_is_refused() {
 
 #[test]
 fn reading_ends_after_a_hundred_refusals() {
-    assert_eq!(refused(&"- !x 1\n".repeat(5000)).lines().count(), 100);
+    assert_eq!(refused(&"- !x 1\n".repeat(5000)).split("; ").count(), 100);
 }
 
 #[test]
