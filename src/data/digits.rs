@@ -36,6 +36,9 @@ pub(crate) fn parse(bytes: &[u8], place: &str) -> Result<Part, DataError> {
             }
         }
     }
+    if labels.is_empty() {
+        return Err(DataError::format(place, "holds no digits", "fetch the file again"));
+    }
     Ok(Part {
         channels: 1,
         height: 8,
@@ -63,6 +66,11 @@ mod tests {
         assert!((0..10).all(|d| (174..=183).contains(&labels.iter().filter(|&&l| l == d).count())));
         assert_eq!(part.data[..8], [0, 0, 80, 207, 143, 16, 0, 0]);
         assert_eq!(part.data.iter().max(), Some(&255));
+    }
+
+    #[test]
+    fn no_digits_at_all_are_refused() {
+        assert!(parse(b"", "x").unwrap_err().to_string().contains("no digits"));
     }
 
     #[test]
