@@ -6,6 +6,7 @@
 //! work/<key>/<attempt>/      job folder of one attempt; work/<key>/checkpoints/ outlives attempts
 //! locks/<key>                held by the system while an action runs
 //! runs/<run>/                what one invocation was asked and did
+//! publish.lock               held by publishers together, by a cleaner alone
 //! ```
 //!
 //! A manifest is written last, so what has one is complete; whatever cannot be trusted is a miss with a warning, never a
@@ -13,23 +14,39 @@
 
 mod actions;
 mod attempt;
+mod catalogue;
 pub(crate) mod disk;
 mod error;
 pub mod failpoint;
+mod files;
+mod gate;
+mod gc;
 pub(crate) mod lock;
 mod manifest;
+mod named;
 mod objects;
+mod parallel;
 mod publish;
+mod seal;
 pub mod sources;
 pub(crate) mod time;
+mod units;
 mod usage;
+mod uses;
+mod verify;
 
 pub use attempt::Attempt;
+pub use catalogue::{Catalogue, Entry, Held, Unreadable};
 pub use error::StoreError;
+pub use gate::Locks;
+pub use gc::{Cleaning, Eviction, Recompute, Selection};
 pub use lock::{Holder, KeyLock};
 pub use manifest::{Divergent, MANIFEST, Manifest, Presence, Provenance, StoredOutput};
+pub use named::ResultName;
 pub use publish::{Declared, Publication, Published};
+pub use units::{Age, Size};
 pub use usage::{Share, Usage};
+pub use verify::{Damage, DamageKind, Verified};
 
 use crate::digest::Digest;
 use disk::Stamp;
@@ -95,7 +112,7 @@ impl Store {
             path: path.clone(),
             what,
         };
-        let text = match std::fs::read(&path) {
+        let text = match disk::read_plain(&path, 64 * 1024) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(StoreError::reading(&path)(e)),

@@ -149,9 +149,10 @@ const UNKNOWN: u64 = 1000;
 /// Mean milliseconds of earlier runs by stage kind: whole numbers, so that equal paths compare equal.
 fn typical_times(store: &Store) -> BTreeMap<String, u64> {
     let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
-    for manifest in store.manifests().into_values() {
-        let sum = sums.entry(manifest.action.stage).or_default();
-        *sum = (sum.0 + manifest.provenance.seconds.max(0.0), sum.1 + 1.0);
+    // Without a catalogue all weigh the same, which costs order but no result.
+    for entry in store.catalogue().unwrap_or_default().entries {
+        let sum = sums.entry(entry.kind).or_default();
+        *sum = (sum.0 + entry.seconds, sum.1 + 1.0);
     }
     sums.into_iter()
         .map(|(kind, (seconds, n))| (kind, (seconds / n * 1000.0) as u64))
