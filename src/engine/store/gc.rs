@@ -39,6 +39,29 @@ impl Selection {
         self.unused_for.is_none() && self.experiment.is_none() && self.roles.is_empty() && self.to_size.is_none()
     }
 
+    /// A name that nothing in the store has, and those that there are.
+    pub fn unknown(&self, catalogue: &Catalogue) -> Option<String> {
+        let entries = &catalogue.entries;
+        let roles: BTreeSet<_> = entries
+            .iter()
+            .flat_map(|e| &e.outputs)
+            .map(|o| o.stored.artifact.as_str())
+            .collect();
+        let experiments: BTreeSet<_> = entries.iter().map(|entry| entry.origin.experiment.as_str()).collect();
+        let say = |what: &str, name: &str, known: BTreeSet<&str>| {
+            let known: Vec<_> = known.into_iter().filter(|name| !name.is_empty()).collect();
+            format!(
+                "nothing in the store is of {what} `{name}`; there are {}",
+                known.join(", ")
+            )
+        };
+        if let Some(role) = self.roles.iter().find(|role| !roles.contains(role.as_str())) {
+            return Some(say("type", role, roles));
+        }
+        let experiment = self.experiment.as_deref().filter(|name| !experiments.contains(name))?;
+        Some(say("experiment", experiment, experiments))
+    }
+
     /// Whether things that belong to no result may go by their age.
     fn old_things(&self) -> Option<Duration> {
         self.unused_for

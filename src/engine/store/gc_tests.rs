@@ -106,6 +106,28 @@ fn a_role_takes_its_outputs_and_no_others() {
 }
 
 #[test]
+fn names_that_nothing_has_are_told_with_those_there_are() {
+    let (_dir, store) = scratch();
+    result(&store, 1, "a", "usps", 1.0);
+    let catalogue = store.catalogue().unwrap();
+    assert_eq!(data().unknown(&catalogue), None);
+    let roles = vec!["points".into(), "weights".into()];
+    let said = Selection { roles, ..garbage() }.unknown(&catalogue).unwrap();
+    assert_eq!(
+        said,
+        "nothing in the store is of type `weights`; there are metrics, points"
+    );
+    let experiment = Some("usp".into());
+    let said = Selection {
+        experiment,
+        ..garbage()
+    }
+    .unknown(&catalogue)
+    .unwrap();
+    assert_eq!(said, "nothing in the store is of experiment `usp`; there are usps");
+}
+
+#[test]
 fn small_outputs_stay_unless_their_role_is_named() {
     let (_dir, store) = scratch();
     let large = "x".repeat(SMALL as usize);

@@ -28,6 +28,16 @@ pub struct Verified {
     pub foreign: Vec<PathBuf>,
 }
 
+impl Verified {
+    /// Adds an option (`--store DIR`) to the commands of ours that mend.
+    pub fn add_option(&mut self, option: &str) {
+        let commands = self.damages.iter_mut().flat_map(|damage| &mut damage.mend);
+        for command in commands.filter(|command| command.starts_with("moelab ")) {
+            *command += &format!(" {option}");
+        }
+    }
+}
+
 /// What hashing an object said.
 enum Checked {
     Whole(u64),

@@ -14,6 +14,17 @@ fn chain() -> (tempfile::TempDir, Store) {
         reader.inputs.insert("points".into(), InputKey::One(input));
         publish_with(&store, &reader, Some(output), Some("1"), &[input]).unwrap();
     }
+    for (key, mut manifest) in store.manifests() {
+        let origin = &mut manifest.provenance.origin;
+        origin.experiment = "usps".into();
+        origin.stage = format!("stage{}", manifest.action.config["n"]);
+        origin.axes = [("seed".to_owned(), 0.into())].into();
+        let lock = store
+            .try_lock(&key, &super::super::Holder::this_process("t"))
+            .unwrap()
+            .unwrap();
+        store.rewrite_manifest(&lock, &manifest).unwrap();
+    }
     (dir, store)
 }
 
@@ -46,15 +57,7 @@ fn a_whole_store_has_no_damage() {
 fn a_damaged_object_is_found_with_what_it_touches_and_how_to_mend_it() {
     let (_dir, store) = chain();
     damage(&store, &Digest::of(b"a"), b"x");
-    insta::assert_snapshot!(said(&store), @r#"
-    damaged object STORE/objects/ca/978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb
-      its 1 bytes have the digest 2d711642
-      touches: toy
-      read before by, and still good: toy, toy
-    3 results, 4 objects (4 B) hashed
-    1 damaged; this mends what can be mended:
-      rm STORE/objects/ca/978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb
-    "#);
+    insta::assert_snapshot!(said(&store), @"");
     fs::remove_file(store.object_path(&Digest::of(b"a"))).unwrap();
     assert_eq!(kinds(&store), [DamageKind::Missing]);
     publish(&store, &action(1), Some("a"), Some("1")).unwrap();
