@@ -57,7 +57,16 @@ fn a_whole_store_has_no_damage() {
 fn a_damaged_object_is_found_with_what_it_touches_and_how_to_mend_it() {
     let (_dir, store) = chain();
     damage(&store, &Digest::of(b"a"), b"x");
-    insta::assert_snapshot!(said(&store), @"");
+    insta::assert_snapshot!(said(&store), @r#"
+    damaged object STORE/objects/ca/978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb
+      its 1 bytes have the digest 2d711642
+      touches: usps stage1 [seed=0]
+      read before by, and still good: usps stage2 [seed=0], usps stage3 [seed=0]
+    3 results, 4 objects (4 B) hashed
+    1 damaged; this mends what can be mended:
+      rm STORE/objects/ca/978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb
+      moelab run usps
+    "#);
     fs::remove_file(store.object_path(&Digest::of(b"a"))).unwrap();
     assert_eq!(kinds(&store), [DamageKind::Missing]);
     publish(&store, &action(1), Some("a"), Some("1")).unwrap();
