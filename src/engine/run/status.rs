@@ -129,6 +129,9 @@ impl Earlier<'_> {
         if store.manifest(digest).is_some() {
             return "its outputs are gone from the store".into();
         }
+        if store.is_damaged(digest) {
+            return "its record in the store is damaged".into();
+        }
         let saved = store.checkpoints_dir(digest);
         if std::fs::read_dir(saved).is_ok_and(|mut entries| entries.next().is_some()) {
             return "was interrupted; goes on from its checkpoint".into();

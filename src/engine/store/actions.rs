@@ -57,6 +57,11 @@ impl Store {
         }
     }
 
+    /// Whether something lies at the place of an action's manifest that cannot be read.
+    pub fn is_damaged(&self, key: &Digest) -> bool {
+        matches!(self.record(key), Record::Damaged(_))
+    }
+
     pub(super) fn record(&self, key: &Digest) -> Record {
         let path = self.manifest_path(key);
         if let Err(link) = disk::refuse_links(&self.root, &path) {
@@ -203,6 +208,7 @@ mod tests {
         for length in [0, 1, text.len() / 2, text.len() - 3] {
             fs::write(&path, &text[..length]).unwrap();
             assert!(store.lookup(&action(1).digest()).is_none(), "{length} bytes");
+            assert!(store.is_damaged(&action(1).digest()));
             assert!(store.manifests().is_empty());
         }
         fs::write(&path, &text).unwrap();

@@ -169,10 +169,12 @@ impl Survey {
     /// Why no object may be removed at all.
     fn obstacle(&self) -> Option<String> {
         let first = self.catalogue.unreadable.first()?;
-        let n = self.catalogue.unreadable.len();
+        let more = match self.catalogue.unreadable.len() - 1 {
+            0 => String::new(),
+            n => format!(" (and {n} more)"),
+        };
         Some(format!(
-            "no object is removed: {n} manifests cannot be read, so what they name is not known ({}: {}); `moelab verify` \
-             says how to mend them",
+            "all objects, since a manifest cannot be read and may name them: {}: {}{more}; `moelab verify` says how to mend it",
             first.path.display(),
             first.what
         ))

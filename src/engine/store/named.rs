@@ -3,10 +3,11 @@
 use super::Entry;
 use crate::digest::Digest;
 use crate::job::Origin;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// A result as the experiment that asked first calls it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -56,6 +57,16 @@ impl fmt::Display for ResultName {
             .collect();
         write!(f, " [{}]", axes.join(", "))
     }
+}
+
+/// For JSON, whose text is UTF-8 while names of files need not be.
+pub(super) fn lossy<S: Serializer>(path: &Path, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.display())
+}
+
+/// As [`lossy`].
+pub(super) fn all_lossy<S: Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(paths.iter().map(|path| path.display().to_string()))
 }
 
 /// At most `most` of them, and how many there are besides.

@@ -6,6 +6,7 @@ mod text;
 pub use damage::{Damage, DamageKind};
 
 use super::files::{self, Kind, Listed};
+use super::named::all_lossy;
 use super::{Catalogue, Held, Presence, ResultName, Share, Store, StoreError, disk, parallel};
 use crate::digest::Digest;
 use crate::job::Origin;
@@ -23,8 +24,10 @@ pub struct Verified {
     /// Objects no result names: of no harm, and `moelab gc` removes them.
     pub unreferenced: Share,
     /// Temporary files, damaged objects set aside: likewise.
+    #[serde(serialize_with = "all_lossy")]
     pub leftovers: Vec<PathBuf>,
     /// Files that are not the store's.
+    #[serde(serialize_with = "all_lossy")]
     pub foreign: Vec<PathBuf>,
 }
 

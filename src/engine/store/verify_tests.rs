@@ -148,6 +148,26 @@ fn what_nobody_names_and_what_is_not_the_stores_is_told_and_is_no_damage() {
 }
 
 #[test]
+fn names_that_are_no_utf8_are_told_in_words_and_in_json() {
+    use std::os::unix::ffi::OsStrExt;
+    let (dir, store) = chain();
+    let shard = store.object_path(&Digest::of(b"a"));
+    let name = std::ffi::OsStr::from_bytes;
+    fs::write(shard.with_file_name(name(b"\xff")), "").unwrap();
+    fs::write(shard.with_file_name(name(b".tmp-\xff")), "").unwrap();
+    symlink(dir.path(), shard.with_file_name(name(b"\xfe"))).unwrap();
+    let verified = store.verify().unwrap();
+    assert_eq!(
+        (verified.damages.len(), verified.foreign.len(), verified.leftovers.len()),
+        (1, 1, 1)
+    );
+    assert!(verified.to_string().contains('\u{fffd}'));
+    assert!(serde_json::to_string(&verified).unwrap().contains('\u{fffd}'));
+    store.gc(&super::super::Selection::default()).unwrap();
+    assert!(store.verify().unwrap().leftovers.is_empty());
+}
+
+#[test]
 fn links_are_found_wherever_they_are_planted() {
     let (dir, store) = chain();
     let object = store.object_path(&Digest::of(b"a"));

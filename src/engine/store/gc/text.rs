@@ -18,7 +18,7 @@ impl fmt::Display for Cleaning {
             ("abandoned actions", &self.abandoned),
             ("old runs", &self.runs),
         ];
-        for (name, Share { files, bytes }) in garbage.into_iter().filter(|(_, share)| share.files > 0) {
+        for (name, Share { files, bytes }) in garbage.iter().filter(|(_, share)| share.files > 0) {
             writeln!(f, "{name:<22} {files:>7} files   {:>10}", size(*bytes))?;
         }
         let mut stages: BTreeMap<(&str, &str), (u64, u64, f64)> = BTreeMap::new();
@@ -59,7 +59,8 @@ impl fmt::Display for Cleaning {
                 )?;
             }
         }
-        if !self.done && self.freed() > 0 {
+        let any = garbage.iter().any(|(_, share)| share.files > 0) || !self.evicted.is_empty();
+        if !self.done && any {
             writeln!(f, "nothing was removed: --yes does it")?;
         }
         Ok(())

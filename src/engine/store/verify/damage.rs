@@ -1,6 +1,7 @@
 //! One thing that is wrong, what it touches and how to mend it.
 
 use super::ResultName;
+use crate::store::named::lossy;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,7 @@ pub enum DamageKind {
 #[derive(Clone, Debug, Serialize)]
 pub struct Damage {
     pub kind: DamageKind,
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
     pub what: String,
     /// Results whose bytes these are.
