@@ -64,7 +64,8 @@ impl Store {
 
     pub(super) fn record(&self, key: &Digest) -> Record {
         let path = self.manifest_path(key);
-        if let Err(link) = disk::refuse_links(&self.root, &path) {
+        let folder = path.parent().expect("manifests lie in a folder");
+        if let Err(link) = disk::refuse_links(&self.root, folder) {
             return Record::Damaged(link.to_string());
         }
         match read(&path) {

@@ -20,7 +20,7 @@ impl Store {
         let path = self.object_path(digest);
         let meta = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file)?;
         // The folder may be a link, too.
-        disk::refuse_links(&self.root, &path).ok()?;
+        disk::refuse_links(&self.root, path.parent()?).ok()?;
         Some(meta.len())
     }
 
