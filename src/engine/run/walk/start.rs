@@ -114,10 +114,16 @@ impl Walk<'_> {
             .filter(|(_, a)| a.nodes.iter().any(|n| makers.contains(n)))
             .map(|(d, _)| *d)
             .collect();
-        if let Some(maker) = makers.iter().find(|maker| self.actions[*maker].retried) {
+        // One that another reader asked for is on its way.
+        let ended = |maker: &&Digest| self.actions[*maker].retried && self.actions[*maker].status != Status::Pending;
+        if let Some(maker) = makers.iter().find(ended) {
             let stage = &self.plan.graph[self.actions[maker].nodes[0]].stage;
+            let how = match self.actions[maker].status {
+                Status::Failed => "failed",
+                _ => "gave other bytes",
+            };
             let what = format!(
-                "the bytes it reads from `{stage}` are gone and running `{stage}` again gave other bytes; \
+                "the bytes it reads from `{stage}` are gone and running `{stage}` again {how}; \
                  run `{stage}` with --force, or with the device it ran on first"
             );
             self.fail_action(digest, Failure::bad_input(what), None);
@@ -125,6 +131,9 @@ impl Walk<'_> {
         }
         for maker in makers {
             let action = self.actions.get_mut(&maker).expect("taken from the map");
+            if action.status == Status::Pending {
+                continue;
+            }
             (action.status, action.force, action.retried) = (Status::Pending, true, true);
             for node in action.nodes.clone() {
                 self.schedule.reopen(node);

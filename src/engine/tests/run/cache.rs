@@ -136,6 +136,22 @@ fn lost_bytes_are_made_again_when_somebody_reads_them_and_only_then() {
 }
 
 #[test]
+fn bytes_that_several_actions_wait_for_are_made_again_once() {
+    for jobs in [1, 3] {
+        let mut lab = Lab::new();
+        lab.options.jobs = jobs;
+        let a = lab.stage("a", says("a"), &[]);
+        lab.run();
+        evict(&lab);
+        for name in ["b", "c", "d"] {
+            lab.stage(name, says(name), &[a]);
+        }
+        let report = lab.run();
+        assert_eq!((report.executed, report.failed), (4, 0), "{jobs} jobs: {report:?}");
+    }
+}
+
+#[test]
 fn a_damaged_input_is_made_again() {
     let mut lab = Lab::new();
     let a = lab.stage("a", says("a"), &[]);
