@@ -1,6 +1,7 @@
 //! What can be typed.
 
 use clap::{Parser, Subcommand, ValueEnum};
+use moelab_engine::store::{Age, Size};
 use std::path::PathBuf;
 
 /// Deep clustering by mixtures of experts: run what is missing, then print the table.
@@ -40,6 +41,12 @@ pub enum Command {
     Show(One),
     /// Print the log of an action.
     Log(One),
+    /// Hash every object and find all damage: what it touches, and how to mend it.
+    Verify(Verify),
+    /// Say what could be freed and what it would take to make again; with --yes, free it.
+    Gc(Gc),
+    /// Say what the store's bytes are spent on.
+    Du(Du),
     /// Print the JSON Schema of a stage's settings, or of all stages.
     Schema(Schema),
 }
@@ -154,6 +161,42 @@ pub struct One {
     /// Pick by axis value, as in `alpha=10`; may be repeated.
     #[arg(long = "where", value_name = "AXIS=VALUE")]
     pub conditions: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub struct Verify {
+    #[arg(long, default_value = "text")]
+    pub format: RunFormat,
+}
+
+/// Without a selection only garbage goes: objects of no result, dead attempts, temporary files. Selected results are
+/// evicted: they still count as done, and run again only when somebody reads their bytes.
+#[derive(clap::Args)]
+pub struct Gc {
+    /// Do it.
+    #[arg(long)]
+    pub yes: bool,
+    /// Results that no run has used for so long, as in `30d`; also abandoned checkpoints and records of runs.
+    #[arg(long, value_name = "AGE")]
+    pub older_than: Option<Age>,
+    /// Results that this experiment used and no other.
+    #[arg(long, value_name = "NAME")]
+    pub experiment: Option<String>,
+    /// Only outputs of these types, as in `model,points`; without it outputs below 64 KiB stay.
+    #[arg(long, value_name = "TYPE", value_delimiter = ',')]
+    pub role: Vec<String>,
+    /// Only as much as brings the store to this size, as in `10G`: first what is cheapest to make again per byte and day
+    /// of disuse.
+    #[arg(long, value_name = "SIZE")]
+    pub to_size: Option<Size>,
+    #[arg(long, default_value = "text")]
+    pub format: RunFormat,
+}
+
+#[derive(clap::Args)]
+pub struct Du {
+    #[arg(long, default_value = "text")]
+    pub format: RunFormat,
 }
 
 #[derive(clap::Args)]

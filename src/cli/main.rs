@@ -2,7 +2,9 @@
 
 mod args;
 mod device;
+mod du;
 mod exit;
+mod gc;
 mod graph;
 mod log;
 mod plan;
@@ -12,6 +14,7 @@ mod schema;
 mod setup;
 mod show;
 mod table;
+mod verify;
 
 use args::{Args, Command};
 use clap::Parser;
@@ -36,6 +39,9 @@ fn main() -> ExitCode {
         Command::Table(table) => table::main(&args.common, table),
         Command::Show(show) => show::main(&args.common, show),
         Command::Log(log) => log::main(&args.common, log),
+        Command::Verify(verify) => verify::main(&args.common, verify),
+        Command::Gc(gc) => gc::main(&args.common, gc),
+        Command::Du(du) => du::main(&args.common, du),
         Command::Schema(schema) => schema::main(schema),
     };
     done.unwrap_or_else(Exit::report)

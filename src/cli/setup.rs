@@ -1,11 +1,14 @@
 //! From an experiment's name to its plan.
 
-use crate::args;
+use crate::args::{self, RunFormat};
 use crate::exit::Exit;
 use moelab_engine::plan::Plan;
 use moelab_engine::spec::{self, Experiment};
 use moelab_engine::stage::Registry;
 use moelab_engine::store::{Store, sources};
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{Write, stdout};
 use std::path::Path;
 
 pub struct Setup {
@@ -39,4 +42,17 @@ pub fn store_if_any(folder: &Path) -> Result<Option<Store>, Exit> {
     let store = Store::open_read_only(folder)?;
     sources::remember_with(store.source_memory());
     Ok(Some(store))
+}
+
+/// Prints a report as text or as one JSON document.
+pub fn print(report: &(impl Serialize + Display), format: RunFormat) -> Result<(), Exit> {
+    let mut out = stdout().lock();
+    match format {
+        RunFormat::Text => write!(out, "{report}")?,
+        RunFormat::Json => {
+            let text = serde_json::to_string_pretty(report).expect("a report is plain data");
+            writeln!(out, "{text}")?;
+        }
+    }
+    Ok(())
 }

@@ -174,7 +174,9 @@ impl From<StoreError> for Failure {
             StoreError::NotWritable { .. } => FailureKind::StoreNotWritable,
             StoreError::NoOutput { .. } | StoreError::BadOutput { .. } => FailureKind::Stage,
             StoreError::Absent { .. } | StoreError::InputChanged { .. } => FailureKind::BadInput,
-            StoreError::Missing(_) | StoreError::Damaged { .. } | StoreError::Io { .. } => FailureKind::StoreDamaged,
+            StoreError::Missing(_) | StoreError::Damaged { .. } | StoreError::Link(_) | StoreError::Io { .. } => {
+                FailureKind::StoreDamaged
+            }
         };
         Self::new(kind, error.to_string())
     }

@@ -6,6 +6,7 @@
 //! work/<key>/<attempt>/      job folder of one attempt; work/<key>/checkpoints/ outlives attempts
 //! locks/<key>                held by the system while an action runs
 //! runs/<run>/                what one invocation was asked and did
+//! publish.lock               held by publishers together, by a cleaner alone
 //! ```
 //!
 //! A manifest is written last, so what has one is complete; whatever cannot be trusted is a miss with a warning, never a
@@ -13,23 +14,39 @@
 
 mod actions;
 mod attempt;
+mod catalogue;
 pub(crate) mod disk;
 mod error;
 pub mod failpoint;
+mod files;
+mod gate;
+mod gc;
 pub(crate) mod lock;
 mod manifest;
+mod named;
 mod objects;
+mod parallel;
 mod publish;
+mod seal;
 pub mod sources;
 pub(crate) mod time;
+mod units;
 mod usage;
+mod uses;
+mod verify;
 
 pub use attempt::Attempt;
+pub use catalogue::{Catalogue, Entry, Held, Unreadable};
 pub use error::StoreError;
+pub use gate::Locks;
+pub use gc::{Cleaning, Eviction, Recompute, Selection};
 pub use lock::{Holder, KeyLock};
 pub use manifest::{Divergent, MANIFEST, Manifest, Presence, Provenance, StoredOutput};
+pub use named::ResultName;
 pub use publish::{Declared, Publication, Published};
+pub use units::{Age, Size};
 pub use usage::{Share, Usage};
+pub use verify::{Damage, DamageKind, Verified};
 
 use crate::digest::Digest;
 use disk::Stamp;
@@ -95,7 +112,7 @@ impl Store {
             path: path.clone(),
             what,
         };
-        let text = match std::fs::read(&path) {
+        let text = match disk::read_plain(&path, 64 * 1024) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(StoreError::reading(&path)(e)),
@@ -181,6 +198,57 @@ mod tests {
             error.to_string().contains(&file.path().display().to_string()),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_store_that_is_a_link_is_the_store_it_leads_to() {
+        use testing::{action, publish};
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link) = (dir.path().join("real"), dir.path().join("link"));
+        std::fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let store = Store::open(&link).unwrap();
+        publish(&store, &action(1), Some("a"), Some("1")).unwrap();
+        for path in [&link, &real] {
+            let store = Store::open_read_only(path).unwrap();
+            assert!(store.lookup(&action(1).digest()).unwrap().complete());
+            assert!(store.verify().unwrap().damages.is_empty());
+        }
+    }
+
+    #[test]
+    fn readers_wait_for_no_lock() {
+        use testing::{action, publish, scratch};
+        let (_dir, store) = scratch();
+        publish(&store, &action(1), Some("a"), Some("1")).unwrap();
+        let key = action(1).digest();
+        let _lock = store.try_lock(&key, &Holder::this_process("t")).unwrap().unwrap();
+        let _gate = store.alone().unwrap();
+        let reader = Store::open_read_only(store.root()).unwrap();
+        let data = reader.lookup(&key).unwrap().outputs["data"].digest;
+        assert_eq!(reader.read_object(&data).unwrap(), b"a");
+        assert!(reader.verify().unwrap().damages.is_empty());
+        reader.usage().unwrap();
+        reader.gc_plan(&Selection::default()).unwrap();
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_written_to_is_read_and_not_opened_for_writing() {
+        use std::os::unix::fs::PermissionsExt;
+        use testing::{action, publish, scratch};
+        let (_dir, store) = scratch();
+        publish(&store, &action(1), Some("a"), Some("1")).unwrap();
+        let work = store.root().join("work");
+        let allow = |mode| std::fs::set_permissions(&work, std::fs::Permissions::from_mode(mode)).unwrap();
+        allow(0o555);
+        let opened = Store::open(store.root());
+        let reader = Store::open_read_only(store.root()).unwrap();
+        assert!(reader.lookup(&action(1).digest()).is_some());
+        allow(0o755);
+        match opened {
+            Err(error) => assert_eq!(error.exit_code(), 6, "{error}"),
+            Ok(_) => eprintln!("half left out: permissions do not bind this user"),
+        }
     }
 
     #[test]

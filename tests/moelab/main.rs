@@ -3,3 +3,4 @@
 mod lab;
 mod pipeline;
 mod programs;
+mod store;

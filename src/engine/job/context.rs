@@ -2,6 +2,7 @@
 
 use super::events::EventLog;
 use super::{Event, Failure, FailureKind, InputFile, Job, STOP};
+use crate::store::disk;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::fs;
@@ -122,6 +123,7 @@ impl JobContext {
             .parent()
             .ok_or_else(|| Failure::bug("the job folder has no parent"))?;
         let folder = work.join("checkpoints");
+        disk::refuse_links(&self.job.store, &folder)?;
         fs::create_dir_all(&folder)?;
         Ok(folder)
     }

@@ -139,7 +139,7 @@ impl<'a> Worker<'a> {
         }
         let store = self.store(&job.store)?;
         // Marked as used by the worker too: it may outlive a runner on another machine.
-        let attempt = Attempt::join(dir, job.attempt)?;
+        let attempt = store.join_attempt(dir, job.attempt)?;
         let context = JobContext::new(job, dir, self.stop.clone());
         self.locked(&store, &attempt, &context)
     }

@@ -1,7 +1,7 @@
 //! What is kept of an invocation: `runs/<run>/`.
 
 use super::RunReport;
-use crate::store::{Store, StoreError, disk, time};
+use crate::store::{Store, StoreError, disk, lock, time};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::Write;
@@ -17,6 +17,8 @@ pub fn run_id() -> String {
 pub(super) struct Record {
     dir: PathBuf,
     events: File,
+    /// Says that this invocation lives: what it counts on is not evicted.
+    _used: File,
 }
 
 impl Record {
@@ -33,7 +35,8 @@ impl Record {
             .append(true)
             .open(&path)
             .map_err(StoreError::writing(&path))?;
-        Ok(Self { dir, events })
+        let _used = lock::mark_used(&dir.join("used"))?;
+        Ok(Self { dir, events, _used })
     }
 
     /// Where workers of this run say what belongs to no job.

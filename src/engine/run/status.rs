@@ -6,7 +6,7 @@ use crate::digest::Digest;
 use crate::key::ActionKey;
 use crate::plan::{Axes, Plan, Resolution, SEED_AXIS, why};
 use crate::stage::Registry;
-use crate::store::{Manifest, Store};
+use crate::store::{Entry, Store};
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 use serde_json::Value;
@@ -65,7 +65,11 @@ pub fn plan_status(
     });
     let order = petgraph::algo::toposort(&plan.graph, None).expect("a plan has no cycles");
     let mut results = Results::default();
-    let mut earlier = Earlier { store, all: None };
+    let mut earlier = Earlier {
+        store,
+        catalogue: None,
+        keys: BTreeMap::new(),
+    };
     let mut all = vec![];
     for index in order.into_iter().filter(|node| wanted.contains(node)) {
         let node = &plan.graph[index];
@@ -112,7 +116,9 @@ pub fn plan_status(
 /// Earlier results, read when the first reason is asked for.
 struct Earlier<'a> {
     store: Option<&'a Store>,
-    all: Option<BTreeMap<String, Vec<Manifest>>>,
+    catalogue: Option<Vec<Entry>>,
+    /// Keys by stage kind, the newest first.
+    keys: BTreeMap<String, Vec<ActionKey>>,
 }
 
 impl Earlier<'_> {
@@ -123,27 +129,25 @@ impl Earlier<'_> {
         if store.manifest(digest).is_some() {
             return "its outputs are gone from the store".into();
         }
+        if store.is_damaged(digest) {
+            return "its record in the store is damaged".into();
+        }
         let saved = store.checkpoints_dir(digest);
         if std::fs::read_dir(saved).is_ok_and(|mut entries| entries.next().is_some()) {
             return "was interrupted; goes on from its checkpoint".into();
         }
-        let all = self.all.get_or_insert_with(|| {
-            let mut all: BTreeMap<String, Vec<Manifest>> = BTreeMap::new();
-            for manifest in store.manifests().into_values() {
-                all.entry(manifest.action.stage.clone()).or_default().push(manifest);
-            }
-            for manifests in all.values_mut() {
-                manifests.sort_by(|a, b| b.provenance.started.cmp(&a.provenance.started));
-                manifests.truncate(COMPARED);
-            }
-            all
+        let catalogue = self
+            .catalogue
+            .get_or_insert_with(|| store.catalogue().unwrap_or_default().entries);
+        let known = self.keys.entry(key.stage.clone()).or_insert_with(|| {
+            let mut same: Vec<_> = catalogue.iter().filter(|entry| entry.kind == key.stage).collect();
+            same.sort_by(|a, b| b.started.cmp(&a.started));
+            let newest = same.into_iter().take(COMPARED);
+            newest
+                .filter_map(|entry| Some(store.manifest(&entry.key)?.action))
+                .collect()
         });
-        let known = all
-            .get(&key.stage)
-            .into_iter()
-            .flatten()
-            .map(|manifest| &manifest.action);
-        match why::nearest(key, known) {
+        match why::nearest(key, &*known) {
             None => "never run".into(),
             Some(old) => {
                 let changes: Vec<_> = why::explain(key, old).iter().map(ToString::to_string).collect();

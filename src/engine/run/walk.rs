@@ -125,6 +125,9 @@ impl<'a> Walk<'a> {
             "started",
             json!({"experiment": self.options.experiment, "build": self.options.build}),
         );
+        if let Some(warning) = self.store.locks()?.warning() {
+            self.note(&warning);
+        }
         loop {
             self.heed_cancel();
             if self.cancelled == 0 {

@@ -1,12 +1,18 @@
 //! Manifests: looking them up, listing them.
 
-use super::{MANIFEST, Manifest, Presence, Store};
+use super::files::{self, Kind};
+use super::{MANIFEST, Manifest, Presence, Store, disk, seal};
 use crate::digest::Digest;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+
+/// The last layout whose text did not begin with its digest.
+const UNSEALED: u32 = 1;
+/// Larger files are no manifests: gathering 100,000 members takes a third of this.
+const LARGEST: u64 = 64 << 20;
 
 /// What lies at the place of a manifest.
 pub(super) enum Record {
@@ -51,9 +57,18 @@ impl Store {
         }
     }
 
+    /// Whether something lies at the place of an action's manifest that cannot be read.
+    pub fn is_damaged(&self, key: &Digest) -> bool {
+        matches!(self.record(key), Record::Damaged(_))
+    }
+
     pub(super) fn record(&self, key: &Digest) -> Record {
-        let record = read(&self.manifest_path(key));
-        match record {
+        let path = self.manifest_path(key);
+        let folder = path.parent().expect("manifests lie in a folder");
+        if let Err(link) = disk::refuse_links(&self.root, folder) {
+            return Record::Damaged(link.to_string());
+        }
+        match read(&path) {
             Record::Good(manifest) if manifest.key() != *key => {
                 Record::Damaged(format!("it describes action {}", manifest.key().short()))
             }
@@ -83,12 +98,17 @@ impl Store {
     /// All readable manifests, by key; damaged ones are named in a warning.
     pub fn manifests(&self) -> BTreeMap<Digest, Manifest> {
         let mut found = BTreeMap::new();
-        for path in files_two_deep(&self.root.join("actions")) {
-            match read(&path) {
-                Record::Good(manifest) => drop(found.insert(manifest.key(), *manifest)),
+        let listed = files::list(&self.root.join("actions"), ".json").unwrap_or_else(|e| {
+            tracing::warn!("{e}");
+            vec![]
+        });
+        for entry in listed {
+            let Kind::Named(key) = entry.kind else { continue };
+            match self.record(&key) {
+                Record::Good(manifest) => drop(found.insert(key, *manifest)),
                 Record::None => {}
-                Record::Newer(version) => tracing::warn!("{}: version {version} is unknown here", path.display()),
-                Record::Damaged(what) => tracing::warn!("{}: {what}", path.display()),
+                Record::Newer(version) => tracing::warn!("{}: version {version} is unknown here", entry.path.display()),
+                Record::Damaged(what) => tracing::warn!("{}: {what}", entry.path.display()),
             }
         }
         found
@@ -113,47 +133,45 @@ impl Store {
 }
 
 fn read(path: &Path) -> Record {
-    let text = match fs::read(path) {
+    match read_as(path, |manifest: &Manifest| manifest.version) {
+        Ok(Some(manifest)) => Record::Good(Box::new(manifest)),
+        Ok(None) => Record::None,
+        Err(Flaw::Newer(version)) => Record::Newer(version),
+        Err(Flaw::Damaged(what)) => Record::Damaged(what),
+    }
+}
+
+/// What is wrong with a manifest.
+pub(super) enum Flaw {
+    Newer(u64),
+    Damaged(String),
+}
+
+/// A manifest, or the part of it that `T` wants; none if there is none.
+pub(super) fn read_as<T: DeserializeOwned>(path: &Path, version: impl Fn(&T) -> u32) -> Result<Option<T>, Flaw> {
+    let text = match disk::read_plain(path, LARGEST) {
         Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Record::None,
-        Err(e) => return Record::Damaged(e.to_string()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(Flaw::Damaged(e.to_string())),
     };
+    let (sealed, intact) = (seal::sealed(&text), seal::intact(&text));
+    if sealed && !intact {
+        return Err(Flaw::Damaged("its text does not have the digest it begins with".into()));
+    }
     #[derive(serde::Deserialize)]
     struct Header {
         version: u64,
     }
-    match serde_json::from_slice::<Header>(&text) {
-        Ok(Header { version }) if version > u64::from(MANIFEST) => return Record::Newer(version),
-        Ok(_) => {}
-        Err(e) => return Record::Damaged(format!("it cannot be read: {e}")),
+    let newest = u64::from(MANIFEST);
+    match (serde_json::from_slice::<T>(&text), sealed) {
+        (Ok(manifest), true) if version(&manifest) == MANIFEST => Ok(Some(manifest)),
+        (Ok(manifest), false) if version(&manifest) == UNSEALED => Ok(Some(manifest)),
+        (parsed, _) => match (serde_json::from_slice::<Header>(&text), parsed.err()) {
+            (Ok(Header { version }), _) if version > newest => Err(Flaw::Newer(version)),
+            (Ok(_), None) => Err(Flaw::Damaged("it does not begin with its digest".into())),
+            (Ok(_), Some(e)) | (Err(e), _) => Err(Flaw::Damaged(format!("it cannot be read: {e}"))),
+        },
     }
-    match serde_json::from_slice(&text) {
-        Ok(manifest) => Record::Good(Box::new(manifest)),
-        Err(e) => Record::Damaged(format!("it cannot be read: {e}")),
-    }
-}
-
-/// Files at `dir/ab/name`, sorted, without temporary ones.
-pub(super) fn files_two_deep(dir: &Path) -> Vec<PathBuf> {
-    let entries = |dir: &Path| {
-        fs::read_dir(dir)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|e| e.path())
-            .collect::<Vec<_>>()
-    };
-    let temporary = |path: &PathBuf| {
-        path.file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with(super::disk::TEMPORARY))
-    };
-    let mut files: Vec<_> = entries(dir)
-        .iter()
-        .flat_map(|dir| entries(dir))
-        .filter(|path| !temporary(path))
-        .collect();
-    files.sort();
-    files
 }
 
 #[cfg(test)]
@@ -161,6 +179,7 @@ mod tests {
     use super::super::testing::{action, damage, publish, scratch};
     use super::*;
     use serde_json::json;
+    use std::fs;
 
     #[test]
     fn what_was_published_is_found_and_what_was_not_is_a_miss() {
@@ -190,9 +209,60 @@ mod tests {
         for length in [0, 1, text.len() / 2, text.len() - 3] {
             fs::write(&path, &text[..length]).unwrap();
             assert!(store.lookup(&action(1).digest()).is_none(), "{length} bytes");
+            assert!(store.is_damaged(&action(1).digest()));
             assert!(store.manifests().is_empty());
         }
         fs::write(&path, &text).unwrap();
+        assert!(store.lookup(&action(1).digest()).is_some());
+    }
+
+    #[test]
+    fn a_flipped_bit_anywhere_in_a_manifest_is_a_miss() {
+        let (_dir, store) = scratch();
+        publish(&store, &action(1), Some("a"), Some(r#"{"acc": 0.97}"#)).unwrap();
+        let path = store.manifest_path(&action(1).digest());
+        let text = fs::read(&path).unwrap();
+        for at in 0..text.len() {
+            let mut flipped = text.clone();
+            flipped[at] ^= 1 << (at % 8);
+            fs::write(&path, &flipped).unwrap();
+            assert!(store.manifest(&action(1).digest()).is_none(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_manifest_of_the_first_layout_is_read_and_one_stripped_of_its_digest_is_not() {
+        let (_dir, store) = scratch();
+        let manifest = publish(&store, &action(1), Some("a"), Some("1")).unwrap().manifest;
+        let path = store.manifest_path(&action(1).digest());
+        let write = |version| {
+            let manifest = Manifest {
+                version,
+                ..manifest.clone()
+            };
+            fs::write(&path, serde_json::to_vec_pretty(&manifest).unwrap()).unwrap();
+        };
+        write(1);
+        assert!(store.lookup(&action(1).digest()).is_some());
+        write(2);
+        assert!(store.lookup(&action(1).digest()).is_none());
+    }
+
+    #[test]
+    fn a_manifest_that_is_a_link_or_huge_or_deep_is_a_miss() {
+        let (dir, store) = scratch();
+        publish(&store, &action(1), Some("a"), Some("1")).unwrap();
+        let (path, target) = (store.manifest_path(&action(1).digest()), dir.path().join("target"));
+        fs::rename(&path, &target).unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        assert!(store.lookup(&action(1).digest()).is_none());
+        fs::remove_file(&path).unwrap();
+        fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        assert!(store.lookup(&action(1).digest()).is_none());
+        fs::write(&path, "[".repeat(100_000)).unwrap();
+        assert!(store.lookup(&action(1).digest()).is_none());
+        fs::remove_file(&path).unwrap();
+        fs::rename(&target, &path).unwrap();
         assert!(store.lookup(&action(1).digest()).is_some());
     }
 

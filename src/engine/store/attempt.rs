@@ -1,5 +1,6 @@
 //! Attempts: numbered folders in which an action is run.
 
+use super::files::{self, Entry};
 use super::{KeyLock, Store, StoreError, disk, lock};
 use crate::digest::Digest;
 use std::fs::{self, File};
@@ -18,15 +19,6 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Joins an attempt that somebody else made.
-    pub(crate) fn join(dir: &Path, number: u32) -> Result<Self, StoreError> {
-        Ok(Self {
-            dir: dir.to_owned(),
-            number,
-            _used: lock::mark_used(&dir.join("used"))?,
-        })
-    }
-
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -42,9 +34,23 @@ impl Attempt {
 }
 
 impl Store {
+    /// Joins an attempt that somebody else made, whose `job.json` says what it reads.  From here on no cleaner removes
+    /// that, but one may have done so before: look again.
+    pub(crate) fn join_attempt(&self, dir: &Path, number: u32) -> Result<Attempt, StoreError> {
+        let attempt = Attempt {
+            dir: dir.to_owned(),
+            number,
+            _used: lock::mark_used(&dir.join("used"))?,
+        };
+        // A cleaner that looked before the mark stood is done when this returns.
+        drop(self.publishing()?);
+        Ok(attempt)
+    }
+
     /// Makes the next attempt of an action.
     pub fn new_attempt(&self, key: &Digest) -> Result<Attempt, StoreError> {
         let work = self.work_dir(key);
+        disk::refuse_links(&self.root, &work)?;
         disk::create_dir(&work)?;
         // Marked as used before it gets its name, so that no cleaner finds it unmarked.
         let made = work.join(format!("{}{}", disk::TEMPORARY, disk::random_name()));
@@ -94,7 +100,13 @@ impl Store {
     /// Clears up behind dead attempts; only whoever holds the lock may.  What tells of a failure stays until the action
     /// is done, then only the attempts stay that the manifest names, and `own`.
     pub fn sweep(&self, _lock: &KeyLock, key: &Digest, own: Option<u32>) -> Result<(), StoreError> {
+        self.dead(key, own)?.iter().try_for_each(|path| remove(path))
+    }
+
+    /// What [`Self::sweep`] takes away.
+    pub(super) fn dead(&self, key: &Digest, own: Option<u32>) -> Result<Vec<PathBuf>, StoreError> {
         let work = self.work_dir(key);
+        disk::refuse_links(&self.root, &work)?;
         let manifest = self.lookup(key);
         let done = manifest.is_some();
         let keep: Vec<u32> = manifest
@@ -102,10 +114,14 @@ impl Store {
             .flat_map(|m| m.attempts().collect::<Vec<_>>())
             .chain(own)
             .collect();
-        for entry in fs::read_dir(&work).into_iter().flatten().flatten() {
-            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        let mut dead = vec![];
+        for (name, path, kind) in files::entries(&work)? {
             let number = name.parse::<u32>().ok();
             if number.is_none() && !name.starts_with(disk::TEMPORARY) {
+                continue;
+            }
+            if kind == Entry::Link {
+                dead.push(path);
                 continue;
             }
             let kept = number.is_some_and(|n| keep.contains(&n));
@@ -114,16 +130,21 @@ impl Store {
                 continue;
             }
             match (kept, done, number) {
-                (false, true, _) | (_, _, None) => remove(&path),
+                (false, true, _) | (_, _, None) => dead.push(path),
                 // One's own outputs are still being written until the action is done.
-                (true, false, _) if own => Ok(()),
-                _ => remove_all_but_records(&path),
-            }?;
+                (true, false, _) if own => {}
+                _ => {
+                    let is_record = |name: &String| RECORDS.contains(&name.as_str());
+                    let inside = files::entries(&path)?.into_iter();
+                    dead.extend(inside.filter(|(name, ..)| !is_record(name)).map(|(_, path, _)| path));
+                }
+            }
         }
-        if done {
-            remove(&self.checkpoints_dir(key))?;
+        let checkpoints = self.checkpoints_dir(key);
+        if done && checkpoints.symlink_metadata().is_ok() {
+            dead.push(checkpoints);
         }
-        Ok(())
+        Ok(dead)
     }
 }
 
@@ -139,16 +160,8 @@ fn attempts(work: &Path) -> Vec<u32> {
     numbers
 }
 
-fn remove_all_but_records(dir: &Path) -> Result<(), StoreError> {
-    for entry in fs::read_dir(dir).map_err(StoreError::reading(dir))?.flatten() {
-        if !RECORDS.iter().any(|record| *record == entry.file_name()) {
-            remove(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn remove(path: &Path) -> Result<(), StoreError> {
+/// Removes a file, a link (never what it leads to) or a folder with all that is in it.
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
     let removed = if path.is_dir() && !path.is_symlink() {
         fs::remove_dir_all(path)
     } else {
@@ -204,6 +217,33 @@ mod tests {
             store.checkpoints_dir(&key).exists(),
             "the next attempt goes on from here"
         );
+    }
+
+    #[test]
+    fn links_planted_among_attempts_are_removed_and_what_they_lead_to_is_not() {
+        let (dir, store) = scratch();
+        let key = action(1).digest();
+        let other = dir.path().join("other");
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("precious"), "").unwrap();
+        drop(store.new_attempt(&key).unwrap());
+        let link = |path: PathBuf| std::os::unix::fs::symlink(&other, path).unwrap();
+        link(store.attempt_dir(&key, 7));
+        link(store.attempt_dir(&key, 1).join("out"));
+        link(store.checkpoints_dir(&key));
+        publish(&store, &action(1), Some("a"), Some("1")).unwrap();
+        assert!(other.join("precious").exists());
+        assert!(!store.attempt_dir(&key, 7).is_symlink() && !store.checkpoints_dir(&key).is_symlink());
+    }
+
+    #[test]
+    fn a_work_folder_that_is_a_link_is_refused() {
+        let (dir, store) = scratch();
+        let key = action(1).digest();
+        std::os::unix::fs::symlink(dir.path(), store.work_dir(&key)).unwrap();
+        assert!(matches!(store.new_attempt(&key), Err(StoreError::Link(_))));
+        let error = store.sweep(&lock(&store, &key), &key, None).unwrap_err();
+        assert!(matches!(error, StoreError::Link(_)), "{error}");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Durable writes: temporary file in the same folder, sync, rename, sync of the folder.
 
 use super::StoreError;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -63,6 +65,69 @@ fn temporary_beside<'a>(path: &'a Path, bytes: &[u8]) -> Result<(&'a Path, tempf
     Ok((dir, temporary))
 }
 
+/// Flags for opening a file of the store: a link is not followed and a pipe is not waited for.
+pub(crate) fn plain_flags() -> i32 {
+    i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).expect("flags of `open` are small numbers")
+}
+
+/// Opens a plain file for reading.  Links and pipes, which no part of the program makes here, are refused.
+pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
+    let opened = File::options().read(true).custom_flags(plain_flags()).open(path);
+    let file = opened.map_err(|e| if is_link(&e) { io::Error::other(LINK) } else { e })?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no plain file")),
+    }
+}
+
+const LINK: &str = "it is a symbolic link, and a store holds none";
+
+/// Whether opening failed since a link stands there.
+pub(crate) fn is_link(e: &io::Error) -> bool {
+    e.raw_os_error() == Some(Errno::LOOP.raw_os_error())
+}
+
+/// The content of a plain file of at most `most` bytes.
+pub(crate) fn read_plain(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![];
+    open_plain(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::other(format!("it is larger than {most} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Refuses to go through links below one of the store's own folders: they may lead anywhere.  The folders themselves
+/// (`objects`, `work`, …) may be links, since a user may have put one on another disk.
+pub(crate) fn refuse_links(root: &Path, dir: &Path) -> Result<(), StoreError> {
+    let Ok(below) = dir.strip_prefix(root) else {
+        return Ok(());
+    };
+    let mut path = root.to_owned();
+    for (depth, part) in below.components().enumerate() {
+        path.push(part);
+        if depth > 0 && path.is_symlink() {
+            return Err(StoreError::Link(path));
+        }
+    }
+    Ok(())
+}
+
+/// The name of a network file system, by the number that `statfs` gives for it (linux/magic.h and the vendors' sources).
+pub(crate) fn network(number: u64) -> Option<&'static str> {
+    Some(match number {
+        0x6969 => "NFS",
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
+        0x0bd0_0bd0 => "Lustre",
+        0x1983_0326 => "BeeGFS",
+        0x4750_4653 => "GPFS",
+        0x0102_1997 => "9p",
+        0x5346_414f | 0x6b41_4653 => "AFS",
+        0x6573_5546 => "FUSE",
+        _ => return None,
+    })
+}
+
 /// What the file system says of a file; a change of content changes it.
 ///
 /// Times have the kernel's tick as their grain, so a file written twice within a tick can look unchanged: a stamp is
@@ -100,7 +165,6 @@ impl Stamp {
 
 /// A random name: 16 hexadecimal digits.
 pub(crate) fn random_name() -> String {
-    use std::io::Read;
     let mut bytes = [0; 8];
     match File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes)) {
         Ok(()) => u64::from_ne_bytes(bytes),
@@ -148,6 +212,58 @@ mod tests {
             !stamp.still(now - Duration::from_secs(100)),
             "a change time in the future"
         );
+    }
+
+    #[test]
+    fn a_link_a_pipe_and_a_folder_are_no_plain_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, link, pipe) = (
+            dir.path().join("file"),
+            dir.path().join("link"),
+            dir.path().join("pipe"),
+        );
+        fs::write(&file, "abc").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
+            0,
+        )
+        .unwrap();
+        assert_eq!(read_plain(&file, 3).unwrap(), b"abc");
+        assert!(read_plain(&link, 3).unwrap_err().to_string().contains("symbolic link"));
+        assert!(read_plain(&pipe, 3).unwrap_err().to_string().contains("plain file"));
+        assert!(read_plain(dir.path(), 3).is_err());
+    }
+
+    #[test]
+    fn a_file_larger_than_expected_is_not_read() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        // Sparse: it has no blocks, but as many bytes as it says.
+        file.as_file().set_len(1 << 40).unwrap();
+        assert!(
+            read_plain(file.path(), 1000)
+                .unwrap_err()
+                .to_string()
+                .contains("larger")
+        );
+    }
+
+    #[test]
+    fn links_below_the_folders_of_a_store_are_refused_and_the_folders_may_be_links() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("store");
+        fs::create_dir_all(root.join("objects/ab")).unwrap();
+        fs::create_dir(dir.path().join("other")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("other"), root.join("work")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("other"), root.join("objects/cd")).unwrap();
+        refuse_links(&root, &root.join("objects/ab")).unwrap();
+        refuse_links(&root, &root.join("objects/none")).unwrap();
+        refuse_links(&root, &root.join("work/x")).unwrap();
+        let error = refuse_links(&root, &root.join("objects/cd")).unwrap_err();
+        assert!(error.to_string().contains("objects/cd is a symbolic link"), "{error}");
     }
 
     #[test]

@@ -21,6 +21,13 @@ pub enum StoreError {
     #[error("{path} of the store is damaged: {what}; `moelab verify` lists all damage, `moelab run` repairs it", path = path.display())]
     Damaged { path: PathBuf, what: String },
 
+    #[error(
+        "{path} is a symbolic link, and the store makes none: it may lead anywhere, so nothing is read, written or removed \
+         through it; take it away",
+        path = .0.display()
+    )]
+    Link(PathBuf),
+
     #[error("the store does not hold object {digest}: {path} is missing or was evicted; run the stage that makes it again", path = path.display())]
     Absent { digest: Digest, path: PathBuf },
 
@@ -50,7 +57,11 @@ impl StoreError {
         match self {
             Self::NotWritable { .. } | Self::Full { .. } => 6,
             Self::Missing(_) => 2,
-            Self::Damaged { .. } | Self::Absent { .. } | Self::InputChanged { .. } | Self::Io { .. } => 5,
+            Self::Damaged { .. }
+            | Self::Link(_)
+            | Self::Absent { .. }
+            | Self::InputChanged { .. }
+            | Self::Io { .. } => 5,
             Self::NoOutput { .. } | Self::BadOutput { .. } => 3,
         }
     }

@@ -1,4 +1,4 @@
-//! Named places at which a test may have the process die.
+//! Named places at which a test may have the process die, and a file system that a test may have go without locks.
 
 use std::sync::OnceLock;
 
@@ -17,11 +17,35 @@ pub const ALL: [&str; 8] = [
     "manifest-renamed",
 ];
 
-/// Aborts the process if `MOELAB_FAILPOINT` names this place. The variable is read once, so an unset one costs a load.
-pub fn reached(name: &str) {
+/// As value of [`VARIABLE`]: every lock is answered as a file system without locks would.
+pub const NO_LOCKS: &str = "no-locks";
+
+/// Whether a test wants this file system to have no locks.
+pub(crate) fn without_locks() -> bool {
+    #[cfg(test)]
+    if LOCKLESS.get() {
+        return true;
+    }
+    armed() == Some(NO_LOCKS)
+}
+
+#[cfg(test)]
+thread_local! {
+    /// As [`NO_LOCKS`], for the threads of one test.
+    pub(crate) static LOCKLESS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// The variable is read once, so an unset one costs a load.
+fn armed() -> Option<&'static str> {
     static ARMED: OnceLock<Option<String>> = OnceLock::new();
-    let armed = ARMED.get_or_init(|| std::env::var(VARIABLE).ok().filter(|name| !name.is_empty()));
-    if armed.as_deref() == Some(name) {
+    ARMED
+        .get_or_init(|| std::env::var(VARIABLE).ok().filter(|name| !name.is_empty()))
+        .as_deref()
+}
+
+/// Aborts the process if `MOELAB_FAILPOINT` names this place.
+pub fn reached(name: &str) {
+    if armed() == Some(name) {
         debug_assert!(ALL.contains(&name), "failpoint {name} is not listed");
         eprintln!("failpoint {name} reached");
         std::process::abort();

@@ -1,11 +1,10 @@
 //! One lock per key, held by the operating system: it dies with its process, so there is nothing to unlock by hand.
 
-use super::StoreError;
-use super::disk;
+use super::{StoreError, disk, failpoint};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Seek, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,24 +54,13 @@ impl KeyLock {
         disk::create_dir(path.parent().expect("lock files lie in a folder"))?;
         // A loop, since a holder removes the file when it lets go: whoever then locks the removed file holds nothing.
         loop {
-            let file = File::options()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .open(path)
-                .map_err(StoreError::writing(path))?;
-            match file.try_lock() {
+            let file = open(path)?;
+            match try_exclusive(&file) {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Ok(None),
                 Err(TryLockError::Error(e)) if stale(&e) => continue,
-                Err(TryLockError::Error(e)) if without_locks(&e) => {
-                    tracing::warn!(
-                        "{}: this file system has no locks ({e}): two processes may run one action; \
-                         the first to publish wins",
-                        path.display()
-                    );
-                }
+                // Then the first to publish wins, as `Store::locks` tells whoever started the run.
+                Err(TryLockError::Error(e)) if without_locks(&e) => {}
                 Err(TryLockError::Error(e)) => return Err(StoreError::writing(path)(e)),
             }
             if !same_file(&file, path)? {
@@ -114,7 +102,7 @@ impl KeyLock {
 
     /// Who last described itself in the lock file, if that can be read.
     pub(crate) fn holder(path: &Path) -> Option<Holder> {
-        serde_json::from_slice(&fs::read(path).ok()?).ok()
+        serde_json::from_slice(&disk::read_plain(path, 64 * 1024).ok()?).ok()
     }
 
     fn describe(&mut self, holder: &Holder) {
@@ -147,7 +135,7 @@ fn same_file(file: &File, path: &Path) -> Result<bool, StoreError> {
         Err(e) if stale(&e) => return Ok(false),
         Err(e) => return Err(StoreError::reading(path)(e)),
     };
-    match fs::metadata(path) {
+    match fs::symlink_metadata(path) {
         Ok(named) => Ok(open.nlink() > 0 && (open.dev(), open.ino()) == (named.dev(), named.ino())),
         Err(e) if e.kind() == io::ErrorKind::NotFound || stale(&e) => Ok(false),
         Err(e) => Err(StoreError::reading(path)(e)),
@@ -159,29 +147,59 @@ fn stale(e: &io::Error) -> bool {
     e.kind() == io::ErrorKind::StaleNetworkFileHandle
 }
 
-fn without_locks(e: &io::Error) -> bool {
+/// Opens a lock file, making it if need be; a link planted in its place would have another file written to.
+pub(super) fn open(path: &Path) -> Result<File, StoreError> {
+    let opened = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(disk::plain_flags())
+        .open(path);
+    opened.map_err(|e| match disk::is_link(&e) {
+        true => StoreError::Link(path.to_owned()),
+        false => StoreError::writing(path)(e),
+    })
+}
+
+pub(super) fn try_exclusive(file: &File) -> Result<(), TryLockError> {
+    answered(|| file.try_lock())
+}
+
+pub(super) fn try_shared(file: &File) -> Result<(), TryLockError> {
+    answered(|| file.try_lock_shared())
+}
+
+/// The system's answer, unless a test wants that of a file system without locks.
+fn answered(ask: impl FnOnce() -> Result<(), TryLockError>) -> Result<(), TryLockError> {
+    match failpoint::without_locks() {
+        true => Err(TryLockError::Error(rustix::io::Errno::NOLCK.into())),
+        false => ask(),
+    }
+}
+
+pub(super) fn without_locks(e: &io::Error) -> bool {
     e.kind() == io::ErrorKind::Unsupported || e.raw_os_error() == Some(rustix::io::Errno::NOLCK.raw_os_error())
 }
 
 /// A shared lock on a file that says "this folder is in use"; see [`in_use`].
 pub(crate) fn mark_used(path: &Path) -> Result<File, StoreError> {
-    let file = File::options()
-        .read(true)
-        .append(true)
-        .create(true)
-        .open(path)
-        .map_err(StoreError::writing(path))?;
-    match file.lock_shared() {
-        Ok(()) => Ok(file),
-        Err(e) if without_locks(&e) => Ok(file),
-        Err(e) => Err(StoreError::writing(path)(e)),
+    let file = open(path)?;
+    loop {
+        match try_shared(&file) {
+            Ok(()) => return Ok(file),
+            // A cleaner asks whether it is used, and lets go at once.
+            Err(TryLockError::WouldBlock) => std::thread::yield_now(),
+            Err(TryLockError::Error(e)) if without_locks(&e) => return Ok(file),
+            Err(TryLockError::Error(e)) => return Err(StoreError::writing(path)(e)),
+        }
     }
 }
 
 /// Whether a living process marked this file as used. In doubt it did.
 pub(crate) fn in_use(path: &Path) -> bool {
-    match File::open(path) {
-        Ok(file) => file.try_lock().is_err(),
+    match disk::open_plain(path) {
+        Ok(file) => try_exclusive(&file).is_err(),
         Err(e) => e.kind() != io::ErrorKind::NotFound,
     }
 }
@@ -265,6 +283,30 @@ mod tests {
         drop(held);
         assert!(path.exists(), "the new holder's file is not removed by the old one");
         drop(other);
+    }
+
+    #[test]
+    fn a_lock_file_that_is_a_link_is_refused_and_its_target_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, target) = (dir.path().join("key"), dir.path().join("target"));
+        fs::write(&target, "precious").unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        let error = KeyLock::try_take(&path, &holder("a")).unwrap_err();
+        assert!(matches!(error, StoreError::Link(_)), "{error}");
+        assert!(mark_used(&path).is_err());
+        assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
+    }
+
+    #[test]
+    fn without_locks_everybody_gets_one_and_everything_may_be_in_use() {
+        failpoint::LOCKLESS.set(true);
+        let dir = tempfile::tempdir().unwrap();
+        let (path, used) = (dir.path().join("key"), dir.path().join("used"));
+        let first = KeyLock::try_take(&path, &holder("a")).unwrap();
+        let second = KeyLock::try_take(&path, &holder("b")).unwrap();
+        assert!(first.is_some() && second.is_some());
+        drop(mark_used(&used).unwrap());
+        assert!(in_use(&used), "in doubt it is");
     }
 
     #[test]

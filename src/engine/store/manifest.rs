@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 /// Number of the layout of [`Manifest`].
 ///
-/// 1 – first layout.
-pub const MANIFEST: u32 = 1;
+/// 1 – first layout.\
+/// 2 – the text begins with its own digest (`seal.rs`); manifests of layout 1 are still read.
+pub const MANIFEST: u32 = 2;
 
 /// `actions/ab/cdef….json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use super::disk::{self, Stamp};
 use super::{Store, StoreError};
 use crate::digest::Digest;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -17,23 +17,17 @@ impl Store {
 
     /// The size of an object that is there.
     pub fn object_size(&self, digest: &Digest) -> Option<u64> {
-        fs::symlink_metadata(self.object_path(digest))
-            .ok()
-            .filter(fs::Metadata::is_file)
-            .map(|meta| meta.len())
+        let path = self.object_path(digest);
+        let meta = fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file)?;
+        // The folder may be a link, too.
+        disk::refuse_links(&self.root, path.parent()?).ok()?;
+        Some(meta.len())
     }
 
     /// Path of an object whose bytes match its name.  They are hashed on the first call in a process and again only if
     /// the file was touched since.
     pub fn verified_path(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
-        let path = self.object_path(digest);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::Absent { digest: *digest, path });
-            }
-            Err(e) => return Err(StoreError::reading(&path)(e)),
-        };
+        let (path, file) = self.open_object(digest)?;
         let meta = file.metadata().map_err(StoreError::reading(&path))?;
         let stamp = Stamp::of(&meta);
         if self.verified().get(digest) == Some(&stamp) {
@@ -53,14 +47,9 @@ impl Store {
 
     /// The verified bytes of an object.
     pub fn read_object(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
-        let path = self.object_path(digest);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Err(StoreError::Absent { digest: *digest, path });
-            }
-            Err(e) => return Err(StoreError::reading(&path)(e)),
-        };
+        let (path, mut file) = self.open_object(digest)?;
+        let mut bytes = vec![];
+        file.read_to_end(&mut bytes).map_err(StoreError::reading(&path))?;
         let found = Digest::of(&bytes);
         if found == *digest {
             return Ok(bytes);
@@ -69,9 +58,20 @@ impl Store {
         Err(StoreError::Damaged { path, what })
     }
 
+    fn open_object(&self, digest: &Digest) -> Result<(PathBuf, File), StoreError> {
+        let path = self.object_path(digest);
+        disk::refuse_links(&self.root, &path)?;
+        match disk::open_plain(&path) {
+            Ok(file) => Ok((path, file)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Err(StoreError::Absent { digest: *digest, path }),
+            Err(e) => Err(StoreError::reading(&path)(e)),
+        }
+    }
+
     /// Puts a damaged object out of the way, so that what needs it is a miss and is made again.
     pub fn set_aside(&self, digest: &Digest) -> Result<(), StoreError> {
         let path = self.object_path(digest);
+        disk::refuse_links(&self.root, path.parent().expect("objects lie in a folder"))?;
         let name = path
             .file_name()
             .expect("objects have names")
@@ -94,6 +94,7 @@ impl Store {
     pub(super) fn adopt(&self, file: &Path, digest: &Digest) -> Result<PathBuf, StoreError> {
         let object = self.object_path(digest);
         let folder = object.parent().expect("objects lie in a folder");
+        disk::refuse_links(&self.root, folder)?;
         if !folder.is_dir() {
             disk::create_dir(folder)?;
             disk::sync_dir(&self.root.join("objects"))?;
@@ -213,6 +214,63 @@ mod tests {
         fs::write(&second, b"other").unwrap();
         assert_eq!(store.read_object(&digest).unwrap(), b"bytes");
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn an_object_behind_a_link_is_neither_read_nor_counted_as_there_nor_written() {
+        let (dir, store) = scratch();
+        let digest = put(&store, b"bytes");
+        let (object, other) = (store.object_path(&digest), dir.path().join("other"));
+        fs::rename(object.parent().unwrap(), &other).unwrap();
+        std::os::unix::fs::symlink(&other, object.parent().unwrap()).unwrap();
+        assert_eq!(store.object_size(&digest), None);
+        for error in [
+            store.verified_path(&digest).unwrap_err(),
+            store.set_aside(&digest).unwrap_err(),
+        ] {
+            assert!(matches!(error, StoreError::Link(_)), "{error}");
+            assert_eq!(error.exit_code(), 5);
+        }
+        let file = dir.path().join("file");
+        fs::write(&file, b"bytes").unwrap();
+        assert!(matches!(store.adopt(&file, &digest), Err(StoreError::Link(_))));
+        assert_eq!(
+            fs::read_dir(&other).unwrap().count(),
+            1,
+            "nothing was written through the link"
+        );
+    }
+
+    #[test]
+    fn an_object_that_is_a_link_is_refused_and_replaced_without_touching_its_target() {
+        let (dir, store) = scratch();
+        let digest = put(&store, b"bytes");
+        let target = dir.path().join("target");
+        fs::rename(store.object_path(&digest), &target).unwrap();
+        std::os::unix::fs::symlink(&target, store.object_path(&digest)).unwrap();
+        assert!(matches!(store.read_object(&digest), Err(StoreError::Link(_))));
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::write(&target, "precious").unwrap();
+        put(&store, b"bytes");
+        assert_eq!(store.read_object(&digest).unwrap(), b"bytes");
+        assert_eq!(fs::read(&target).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn objects_on_another_file_system_are_copied_there() {
+        let Some(elsewhere) = super::super::testing::other_file_system() else {
+            eprintln!("left out: this machine has no second file system at /dev/shm");
+            return;
+        };
+        let (_dir, store) = scratch();
+        fs::remove_dir(store.root().join("objects")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), store.root().join("objects")).unwrap();
+        let digest = put(&store, b"bytes");
+        assert_eq!(store.read_object(&digest).unwrap(), b"bytes");
+        assert_eq!(fs::metadata(store.object_path(&digest)).unwrap().mode() & 0o777, 0o444);
+        assert!(!store.root().join("work/loose").exists());
+        let shard = elsewhere.path().join(&digest.hex()[..2]);
+        assert_eq!(fs::read_dir(shard).unwrap().count(), 1, "no temporary file stays");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Publishing: objects first, the manifest last, the first result of a key stands.
 
 use super::{Attempt, Divergent, KeyLock, MANIFEST, Manifest, Presence, Provenance, Store, StoreError, StoredOutput};
-use super::{actions::Record, disk, failpoint};
+use super::{actions::Record, disk, failpoint, seal};
 use crate::digest::Digest;
 use crate::key::ActionKey;
 use serde::{Deserialize, Serialize};
@@ -56,6 +56,8 @@ impl Store {
         }
         failpoint::reached("inputs-checked");
 
+        // From here until the manifest stands, only this keeps a cleaner from the objects.
+        let _gate = self.publishing()?;
         let mut folders = BTreeSet::new();
         for (name, output) in &fresh.outputs {
             folders.insert(self.adopt(&publication.attempt.output(name), &output.digest)?);
@@ -66,6 +68,7 @@ impl Store {
         failpoint::reached("objects-published");
 
         let path = self.manifest_path(&fresh.key());
+        disk::refuse_links(&self.root, path.parent().expect("manifests lie in a folder"))?;
         let published = match self.record(&fresh.key()) {
             Record::None => {
                 let text = text_of(&fresh);
@@ -130,7 +133,7 @@ impl Store {
             if !meta.is_file() {
                 return Err(bad("is no plain file; folders and links cannot be kept".into()));
             }
-            let file = fs::File::open(&path).map_err(StoreError::reading(&path))?;
+            let file = disk::open_plain(&path).map_err(StoreError::reading(&path))?;
             let (digest, size) = Digest::of_reader(file).map_err(StoreError::reading(&path))?;
             if declared.value || ["metrics", "latent_dim"].contains(&declared.artifact.as_str()) {
                 if size <= LARGEST_VALUE {
@@ -176,7 +179,10 @@ impl Store {
 
     /// Replaces a manifest; for whoever evicts outputs.  The lock must be that of its key.
     pub fn rewrite_manifest(&self, _lock: &KeyLock, manifest: &Manifest) -> Result<(), StoreError> {
-        disk::write_atomic(&self.manifest_path(&manifest.key()), &text_of(manifest))
+        let path = self.manifest_path(&manifest.key());
+        disk::refuse_links(&self.root, &path)?;
+        let _gate = self.publishing()?;
+        disk::write_atomic(&path, &text_of(manifest))
     }
 }
 
@@ -220,9 +226,11 @@ fn replace(path: &Path, manifest: Manifest) -> Result<Published, StoreError> {
 }
 
 fn text_of(manifest: &Manifest) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(manifest).expect("a manifest is plain data");
-    text.push(b'\n');
-    text
+    // Whatever it was when it was read, it is written in today's layout.
+    seal::seal(&Manifest {
+        version: MANIFEST,
+        ..manifest.clone()
+    })
 }
 
 #[cfg(test)]

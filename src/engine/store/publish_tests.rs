@@ -116,6 +116,73 @@ fn nothing_is_published_if_an_input_changed_meanwhile() {
 }
 
 #[test]
+fn a_publication_that_fails_leaves_the_earlier_result() {
+    let (_dir, store) = scratch();
+    let first = publish(&store, &action(1), Some("a"), Some("1")).unwrap().manifest;
+    publish(&store, &action(1), Some("b"), None).unwrap_err();
+    let found = store.lookup(&action(1).digest()).unwrap();
+    assert_eq!(found, first);
+    assert_eq!(store.read_object(&found.outputs["data"].digest).unwrap(), b"a");
+}
+
+#[test]
+fn job_folders_may_lie_on_another_file_system_than_objects() {
+    let Some(elsewhere) = super::super::testing::other_file_system() else {
+        eprintln!("left out: this machine has no second file system at /dev/shm");
+        return;
+    };
+    let (_dir, store) = scratch();
+    fs::remove_dir(store.root().join("work")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), store.root().join("work")).unwrap();
+    publish(&store, &action(1), Some("a"), Some("1")).unwrap();
+    assert!(store.lookup(&action(1).digest()).unwrap().complete());
+    assert_eq!(store.read_object(&Digest::of(b"a")).unwrap(), b"a");
+}
+
+#[test]
+fn without_locks_the_first_to_publish_wins() {
+    failpoint::LOCKLESS.set(true);
+    let (_dir, store) = scratch();
+    // Both believe to be alone.
+    let lock = || store.try_lock(&action(1).digest(), &Holder::this_process("t")).unwrap();
+    let (first, second) = (lock(), lock());
+    assert!(first.is_some() && second.is_some());
+    publish(&store, &action(1), Some("first"), Some("1")).unwrap();
+    assert!(
+        publish(&store, &action(1), Some("second"), Some("1"))
+            .unwrap()
+            .divergent
+    );
+    let found = store.lookup(&action(1).digest()).unwrap();
+    assert_eq!(found.outputs["data"].digest, Digest::of(b"first"));
+}
+
+#[test]
+fn a_manifest_that_appears_while_one_publishes_stands() {
+    let (_dir, store) = scratch();
+    let first = publish(&store, &action(1), Some("first"), Some("1")).unwrap().manifest;
+    let mut second = first.clone();
+    second.outputs.get_mut("data").unwrap().digest = put(&store, b"second");
+    let path = store.manifest_path(&first.key());
+    assert!(!disk::write_new(&path, &text_of(&second), || ()).unwrap());
+    assert!(store.beside_earlier(second, &path).unwrap().divergent);
+    let found = store.lookup(&first.key()).unwrap();
+    assert_eq!(found.outputs, first.outputs);
+}
+
+#[test]
+fn nothing_is_published_through_a_link() {
+    let (dir, store) = scratch();
+    let shard = store.manifest_path(&action(1).digest());
+    let shard = shard.parent().unwrap();
+    std::os::unix::fs::symlink(dir.path(), shard).unwrap();
+    let before = fs::read_dir(dir.path()).unwrap().count();
+    let error = publish(&store, &action(1), Some("a"), Some("1")).unwrap_err();
+    assert!(matches!(error, StoreError::Link(_)), "{error}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), before);
+}
+
+#[test]
 fn a_damaged_manifest_is_replaced() {
     let (_dir, store) = scratch();
     publish(&store, &action(1), Some("a"), Some("1")).unwrap();

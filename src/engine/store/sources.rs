@@ -5,11 +5,11 @@
 //! be made on a machine without the data.
 
 use super::disk::{self, Stamp};
-use super::{Store, StoreError};
+use super::{Store, StoreError, seal};
 use crate::digest::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -112,21 +112,37 @@ impl SourceMemory {
         }
         let mut files = read(&self.path);
         files.append(&mut self.files.clone());
-        let text = serde_json::to_vec_pretty(&files).expect("a memory is plain data");
-        disk::write_atomic(&self.path, &text)?;
+        disk::write_atomic(&self.path, &seal::seal(&Saved { files }))?;
         self.changed = false;
         Ok(())
     }
 }
 
+/// `sources.json`: one flipped bit in a digest would make a wrong key, so the text carries its own.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    files: BTreeMap<String, Remembered>,
+}
+
+/// Far more than a million files need.
+const LARGEST: u64 = 1 << 30;
+
 fn read(path: &Path) -> BTreeMap<String, Remembered> {
-    match fs::read(path) {
-        Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|e| {
-            tracing::warn!("{}: {e}; external files are read again", path.display());
-            BTreeMap::new()
-        }),
-        Err(_) => BTreeMap::new(),
+    let text = match disk::read_plain(path, LARGEST) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return BTreeMap::new(),
+        Err(e) => return forget(path, &e.to_string()),
+    };
+    match serde_json::from_slice::<Saved>(&text) {
+        Ok(saved) if seal::intact(&text) => saved.files,
+        Ok(_) => forget(path, "its text does not have the digest it begins with"),
+        Err(e) => forget(path, &e.to_string()),
     }
+}
+
+fn forget(path: &Path, why: &str) -> BTreeMap<String, Remembered> {
+    tracing::warn!("{}: {why}; external files are read again", path.display());
+    BTreeMap::new()
 }
 
 static MEMORY: Mutex<Option<SourceMemory>> = Mutex::new(None);
@@ -167,6 +183,7 @@ pub fn digest_with(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::time::Duration;
 
     fn later() -> SystemTime {
@@ -265,7 +282,12 @@ mod tests {
         second.save().unwrap();
         let mut both = SourceMemory::load(&path);
         assert!(!ask(&mut both, &a, later()).1 && !ask(&mut both, &b, later()).1);
-        fs::write(&path, "{").unwrap();
-        assert!(ask(&mut SourceMemory::load(&path), &a, later()).1);
+        let text = fs::read_to_string(&path).unwrap();
+        let flipped = text.replace(&Digest::of(b"a").hex(), &Digest::of(b"c").hex());
+        assert_ne!(text, flipped);
+        for damaged in ["{", &flipped] {
+            fs::write(&path, damaged).unwrap();
+            assert!(ask(&mut SourceMemory::load(&path), &a, later()).1);
+        }
     }
 }

@@ -16,6 +16,32 @@ pub(crate) fn scratch() -> (TempDir, Store) {
     (dir, store)
 }
 
+/// A folder on another file system than the temporary folder, where the machine has one.
+pub(crate) fn other_file_system() -> Option<TempDir> {
+    use std::os::unix::fs::MetadataExt;
+    let elsewhere = tempfile::tempdir_in("/dev/shm").ok()?;
+    let device = |path: &std::path::Path| fs::metadata(path).map(|meta| meta.dev()).ok();
+    (device(elsewhere.path()) != device(&std::env::temp_dir())).then_some(elsewhere)
+}
+
+/// The catalogue's entry of an action.
+pub(crate) fn entry(store: &Store, key: &Digest) -> super::Entry {
+    let all = store.catalogue().unwrap().entries;
+    all.into_iter().find(|entry| entry.key == *key).unwrap()
+}
+
+/// Leaves the events of an invocation that found `keys` in the store; it runs until the result is dropped.
+pub(crate) fn record_run(store: &Store, run: &str, experiment: &str, at: &str, keys: &[Digest]) -> fs::File {
+    let dir = store.run_dir(run);
+    fs::create_dir_all(&dir).unwrap();
+    let mut text = json!({"event": "started", "experiment": experiment, "at": at}).to_string() + "\n";
+    for key in keys {
+        text += &(json!({"event": "cached", "key": key, "at": at}).to_string() + "\n");
+    }
+    fs::write(dir.join("events.jsonl"), text).unwrap();
+    super::lock::mark_used(&dir.join("used")).unwrap()
+}
+
 pub(crate) fn put(store: &Store, bytes: &[u8]) -> Digest {
     let file = store.root().join("work/loose");
     fs::write(&file, bytes).unwrap();

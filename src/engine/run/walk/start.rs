@@ -114,10 +114,16 @@ impl Walk<'_> {
             .filter(|(_, a)| a.nodes.iter().any(|n| makers.contains(n)))
             .map(|(d, _)| *d)
             .collect();
-        if let Some(maker) = makers.iter().find(|maker| self.actions[*maker].retried) {
+        // One that another reader asked for is on its way.
+        let ended = |maker: &&Digest| self.actions[*maker].retried && self.actions[*maker].status != Status::Pending;
+        if let Some(maker) = makers.iter().find(ended) {
             let stage = &self.plan.graph[self.actions[maker].nodes[0]].stage;
+            let how = match self.actions[maker].status {
+                Status::Failed => "failed",
+                _ => "gave other bytes",
+            };
             let what = format!(
-                "the bytes it reads from `{stage}` are gone and running `{stage}` again gave other bytes; \
+                "the bytes it reads from `{stage}` are gone and running `{stage}` again {how}; \
                  run `{stage}` with --force, or with the device it ran on first"
             );
             self.fail_action(digest, Failure::bad_input(what), None);
@@ -125,6 +131,9 @@ impl Walk<'_> {
         }
         for maker in makers {
             let action = self.actions.get_mut(&maker).expect("taken from the map");
+            if action.status == Status::Pending {
+                continue;
+            }
             (action.status, action.force, action.retried) = (Status::Pending, true, true);
             for node in action.nodes.clone() {
                 self.schedule.reopen(node);
@@ -149,9 +158,10 @@ const UNKNOWN: u64 = 1000;
 /// Mean milliseconds of earlier runs by stage kind: whole numbers, so that equal paths compare equal.
 fn typical_times(store: &Store) -> BTreeMap<String, u64> {
     let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
-    for manifest in store.manifests().into_values() {
-        let sum = sums.entry(manifest.action.stage).or_default();
-        *sum = (sum.0 + manifest.provenance.seconds.max(0.0), sum.1 + 1.0);
+    // Without a catalogue all weigh the same, which costs order but no result.
+    for entry in store.catalogue().unwrap_or_default().entries {
+        let sum = sums.entry(entry.kind).or_default();
+        *sum = (sum.0 + entry.seconds, sum.1 + 1.0);
     }
     sums.into_iter()
         .map(|(kind, (seconds, n))| (kind, (seconds / n * 1000.0) as u64))

@@ -2,7 +2,7 @@
 
 use super::lab::{Lab, Log, behaves, empty, says};
 use moelab_engine::run::{Question, Status, plan_status};
-use moelab_engine::store::{Holder, Presence};
+use moelab_engine::store::Selection;
 use serde_json::json;
 use std::fs;
 
@@ -125,16 +125,7 @@ fn lost_bytes_are_made_again_when_somebody_reads_them_and_only_then() {
         .into_iter()
         .find(|m| m.action.inputs.is_empty())
         .unwrap();
-    let mut evicted = manifest.clone();
-    evicted.outputs.get_mut("data").unwrap().state = Presence::Evicted;
-    let lock = lab
-        .store
-        .try_lock(&manifest.key(), &Holder::this_process("gc"))
-        .unwrap()
-        .unwrap();
-    lab.store.rewrite_manifest(&lock, &evicted).unwrap();
-    drop(lock);
-    fs::remove_file(lab.store.object_path(&manifest.outputs["data"].digest)).unwrap();
+    evict(&lab);
 
     let report = lab.run();
     assert_eq!((report.executed, report.cached), (0, 2), "nobody reads it");
@@ -142,6 +133,22 @@ fn lost_bytes_are_made_again_when_somebody_reads_them_and_only_then() {
     let report = lab.run();
     assert_eq!((report.executed, report.cached), (2, 1), "{report:?}");
     assert!(lab.store.lookup(&manifest.key()).unwrap().complete());
+}
+
+#[test]
+fn bytes_that_several_actions_wait_for_are_made_again_once() {
+    for jobs in [1, 3] {
+        let mut lab = Lab::new();
+        lab.options.jobs = jobs;
+        let a = lab.stage("a", says("a"), &[]);
+        lab.run();
+        evict(&lab);
+        for name in ["b", "c", "d"] {
+            lab.stage(name, says(name), &[a]);
+        }
+        let report = lab.run();
+        assert_eq!((report.executed, report.failed), (4, 0), "{jobs} jobs: {report:?}");
+    }
 }
 
 #[test]
@@ -165,21 +172,27 @@ fn evicted_bytes_that_come_back_otherwise_fail_their_reader_with_advice() {
     let mut lab = Lab::new();
     let a = lab.stage("a", behaves("a", "noise"), &[]);
     lab.run();
-    let mut manifest = lab.store.newest("echo").remove(0);
-    let data = manifest.outputs.get_mut("data").unwrap();
-    data.state = Presence::Evicted;
-    fs::remove_file(lab.store.object_path(&data.digest)).unwrap();
-    let lock = lab
-        .store
-        .try_lock(&manifest.key(), &Holder::this_process("gc"))
-        .unwrap()
-        .unwrap();
-    lab.store.rewrite_manifest(&lock, &manifest).unwrap();
-    drop(lock);
+    let key = lab.store.newest("echo").remove(0).key();
+    evict(&lab);
     lab.stage("b", says("b"), &[a]);
     let report = lab.run();
     assert_eq!((report.executed, report.failed), (1, 1), "{report:?}");
     assert!(report.failures[0].message.contains("other bytes"), "{report:?}");
+    let manifest = lab.store.lookup(&key).unwrap();
+    assert_eq!((manifest.divergent.len(), manifest.complete()), (1, false));
+}
+
+/// Gives up the data of all results.
+fn evict(lab: &Lab) {
+    let roles = vec!["points".to_owned()];
+    let done = lab
+        .store
+        .gc(&Selection {
+            roles,
+            ..Selection::default()
+        })
+        .unwrap();
+    assert!(!done.evicted.is_empty() && done.kept.is_empty(), "{done}");
 }
 
 #[test]
@@ -206,6 +219,19 @@ fn the_status_of_a_plan_is_what_a_run_would_do() {
         [(Status::Cached, String::new()), (Status::Cached, String::new())]
     );
     assert_eq!(ask(&lab, &["b".into()])[1], (Status::WillRun, "forced".into()));
+    let key = lab
+        .store
+        .newest("echo")
+        .into_iter()
+        .find(|m| m.action.inputs.is_empty())
+        .unwrap()
+        .key();
+    let path = lab.store.root().join(format!("actions/{}.json", key.sharded()));
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, "{").unwrap();
+    let damaged = "its record in the store is damaged".to_owned();
+    assert_eq!(ask(&lab, &[])[0], (Status::WillRun, damaged));
+    fs::write(&path, whole).unwrap();
     lab.plan.graph[a].settings.insert("n".into(), json!(5));
     assert_eq!(ask(&lab, &[])[0], (Status::WillRun, "n 1 → 5".into()));
 }

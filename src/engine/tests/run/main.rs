@@ -3,6 +3,7 @@
 //! The worker is this very test program, started again for one hidden test: [`the_worker_process`].
 
 mod cache;
+mod clean;
 mod failures;
 mod kills;
 mod lab;

@@ -1,0 +1,26 @@
+//! `moelab gc`.
+
+use crate::args::{Common, Gc};
+use crate::exit::Exit;
+use crate::setup::print;
+use moelab_engine::store::{Selection, Store};
+use std::process::ExitCode;
+
+pub fn main(common: &Common, args: &Gc) -> Result<ExitCode, Exit> {
+    let selection = Selection {
+        unused_for: args.older_than.map(|age| age.0),
+        experiment: args.experiment.clone(),
+        roles: args.role.clone(),
+        to_size: args.to_size.map(|size| size.0),
+    };
+    let store = Store::open_read_only(&common.store)?;
+    if let Some(what) = selection.unknown(&store.catalogue()?) {
+        return Err(Exit::Usage(what));
+    }
+    let cleaning = match args.yes {
+        true => Store::open(&common.store)?.gc(&selection)?,
+        false => store.gc_plan(&selection)?,
+    };
+    print(&cleaning, args.format)?;
+    Ok(ExitCode::SUCCESS)
+}
