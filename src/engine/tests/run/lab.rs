@@ -45,6 +45,7 @@ impl Lab {
         let store = Store::open(&dir.join("store")).unwrap();
         let mut options = RunOptions::new(worker(&[]), BUILD);
         options.data = dir.join("data");
+        options.device_locks = dir.join("devices");
         std::fs::create_dir_all(&options.data).unwrap();
         Self {
             _dir: None,
@@ -230,7 +231,9 @@ impl Observer for Log {
         let how = match ended {
             Ended::Done { .. } => "done",
             Ended::AlreadyThere => "already there",
+            Ended::Busy => "busy",
             Ended::Interrupted => "interrupted",
+            Ended::Retried { .. } => "retried",
             Ended::Failed(_) => "failed",
         };
         self.ended.push(format!("{} {how}", job.stage));

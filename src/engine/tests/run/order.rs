@@ -1,6 +1,7 @@
 //! Permits, leases, warm workers.
 
 use super::lab::{Lab, Log, behaves, says};
+use moelab_engine::run::Devices;
 
 #[test]
 fn the_longest_path_starts_first() {
@@ -44,7 +45,7 @@ fn an_accelerator_serves_one_job_at_a_time_and_the_others_use_the_cpu() {
         lab.stage_of("echo", &format!("{name}-slow"), says(&format!("{name}-slow")), &[]);
     }
     lab.options.jobs = 4;
-    lab.options.device = "cuda:0".into();
+    lab.options.devices = Devices::parse("cuda:0").unwrap();
     let mut log = Log::default();
     assert_eq!(lab.watched(&mut log).executed, 6);
     assert_eq!(log.most_by_device["cuda:0"], 1);
@@ -58,7 +59,7 @@ fn two_accelerators_serve_two_jobs() {
         lab.stage_of("fast", name, behaves(name, "meet"), &[]);
     }
     lab.options.jobs = 2;
-    lab.options.device = "cuda:0,cuda:1".into();
+    lab.options.devices = Devices::parse("cuda:0,cuda:1").unwrap();
     let mut log = Log::default();
     assert_eq!(lab.watched(&mut log).executed, 2);
     assert_eq!(log.devices, ["cuda:0", "cuda:1"]);
