@@ -52,10 +52,55 @@ impl Devices {
         Ok(Self::Accelerators(all))
     }
 
+    /// The same with what the system knows of the accelerators: `listed` is what
+    /// `nvidia-smi --query-gpu=index,uuid,memory.total --format=csv,noheader,nounits` prints, `visible` the variable
+    /// `CUDA_VISIBLE_DEVICES`, which renumbers the devices of a process. What is not listed keeps its name alone.
+    pub fn identified(self, listed: &str, visible: Option<&str>) -> Self {
+        match self {
+            Self::Host(_) => self,
+            Self::Accelerators(all) => {
+                Self::Accelerators(all.into_iter().map(|one| one.identified(listed, visible)).collect())
+            }
+        }
+    }
+
     pub fn accelerators(&self) -> &[Accelerator] {
         match self {
             Self::Host(_) => &[],
             Self::Accelerators(all) => all,
+        }
+    }
+}
+
+impl Accelerator {
+    fn identified(self, listed: &str, visible: Option<&str>) -> Self {
+        let number = self.name.trim_start_matches("cuda:");
+        let entry = match visible.map(|visible| visible.split(',').map(str::trim).collect::<Vec<_>>()) {
+            Some(entries) => number
+                .parse()
+                .ok()
+                .and_then(|i: usize| entries.get(i).copied())
+                .unwrap_or(number),
+            None => number,
+        };
+        let card = listed.lines().find_map(|line| {
+            let [index, uuid, mebibytes] = line.split(',').map(str::trim).collect::<Vec<_>>()[..] else {
+                return None;
+            };
+            // CUDA takes the beginning of a name, too.
+            let is = index == entry || !entry.is_empty() && uuid.starts_with(entry);
+            is.then(|| (uuid.to_owned(), mebibytes.parse::<u64>().ok()))
+        });
+        match card {
+            Some((id, mebibytes)) => Self {
+                id,
+                memory: mebibytes.map(|n| n << 20),
+                ..self
+            },
+            None => Self {
+                id: format!("cuda:{entry}"),
+                ..self
+            },
         }
     }
 }
@@ -108,5 +153,30 @@ mod tests {
             let said = Devices::parse(text).unwrap_err();
             assert!(said.contains(word), "{text}: {said}");
         }
+    }
+
+    const LISTED: &str = "0, GPU-aa11, 81559\n1, GPU-bb22, 16384\n";
+
+    /// Ids and memory of the devices as this process would name them.
+    fn identified(text: &str, visible: Option<&str>) -> Vec<(String, Option<u64>)> {
+        let devices = Devices::parse(text).unwrap().identified(LISTED, visible);
+        let pair = |one: &Accelerator| (one.id.clone(), one.memory);
+        devices.accelerators().iter().map(pair).collect()
+    }
+
+    #[test]
+    fn a_device_is_one_device_however_a_process_numbers_it() {
+        let second = ("GPU-bb22".to_owned(), Some(16384 << 20));
+        assert_eq!(identified("cuda:1", None), [second.clone()]);
+        for visible in ["1", "1,0", "GPU-bb22", "GPU-bb"] {
+            assert_eq!(identified("cuda:0", Some(visible)), [second.clone()], "{visible}");
+        }
+    }
+
+    #[test]
+    fn a_device_that_is_not_listed_keeps_the_number_it_has_on_the_machine() {
+        assert_eq!(identified("cuda:7", None), [("cuda:7".to_owned(), None)]);
+        assert_eq!(identified("cuda:0", Some("7")), [("cuda:7".to_owned(), None)]);
+        assert_eq!(identified("cuda:0", Some("MIG-5c")), [("cuda:MIG-5c".to_owned(), None)]);
     }
 }

@@ -160,6 +160,7 @@ impl<'a> Walk<'a> {
             if self.running.is_empty() && !waits {
                 break;
             }
+            self.record.flush();
             if !self.hear() {
                 self.pool.wait(LOOK);
             }
@@ -296,6 +297,7 @@ impl<'a> Walk<'a> {
             "finished",
             json!({"executed": report.executed, "failed": report.failed}),
         );
+        self.record.flush();
         self.record.report(&report);
         Ok(report)
     }
