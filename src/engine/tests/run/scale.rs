@@ -33,9 +33,9 @@ fn measured<T>(what: &str, f: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Seconds of processor time this process has used: what a busy machine does not change.
+/// Seconds of processor time this thread has used: what a busy machine changes little.
 fn processor() -> f64 {
-    let text = fs::read_to_string("/proc/self/schedstat").unwrap();
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     text.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1e9
 }
 
