@@ -136,13 +136,14 @@ fn differing<T: PartialEq>(new: &BTreeMap<String, T>, old: &BTreeMap<String, T>)
 
 /// How many of the [`leaves`] of two settings differ.
 fn differences(new: &Value, old: &Value) -> usize {
+    let branch = |value: &'_ Value| value.as_object().is_some_and(|map| !map.is_empty());
     match (new.as_object(), old.as_object()) {
-        (Some(a), Some(b)) if !a.is_empty() && !b.is_empty() => {
+        (Some(a), Some(b)) if branch(new) && branch(old) => {
             let other = |(name, value)| b.get(name).map_or_else(|| count(value), |old| differences(value, old));
             let gone = b.iter().filter(|(name, _)| !a.contains_key(*name));
             a.iter().map(other).sum::<usize>() + gone.map(|(_, value)| count(value)).sum::<usize>()
         }
-        (Some(map), None) | (None, Some(map)) if !map.is_empty() => count(new) + count(old),
+        _ if branch(new) || branch(old) => count(new) + count(old),
         _ => usize::from(!crate::spec::matrix::same(new, old)),
     }
 }
@@ -328,7 +329,7 @@ mod tests {
             |k| k.seed = None,
             |k| k.inputs.clear(),
             |k| drop(k.inputs.insert("x".into(), InputKey::Gathered(vec![member(1, b"a")]))),
-            |k| drop(k.sources.insert("images".into(), Digest::of(b"b"))),
+            |k| k.sources = [("images".to_owned(), Digest::of(b"b"))].into(),
             |k| (k.version, k.schema, k.stage) = (7, 7, "vae".into()),
         ];
         let keys = changes.map(|change| {
