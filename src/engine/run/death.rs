@@ -35,12 +35,9 @@ pub(super) fn explain(status: ExitStatus, before: &Kills, job_log: &Path, worker
 const STARVED: [&str; 2] = ["memory allocation of", "std::bad_alloc"];
 
 fn judge(status: ExitStatus, signs: Signs, job_log: &Path, worker_log: &Path) -> Failure {
-    let mut lines = log::last_lines(job_log, 8);
-    let aborted_for_memory = || {
-        lines
-            .iter()
-            .any(|line| STARVED.iter().any(|words| line.contains(words)))
-    };
+    let starved = |line: &String| STARVED.iter().any(|words| line.contains(words));
+    // A stack trace may follow it.
+    let aborted_for_memory = log::last_lines(job_log, 1000).into_iter().find(starved);
     let (kind, what) = match (status.signal(), status.code()) {
         (Some(9), _) if signs.starved.is_some() => {
             let (where_, told) = match signs.starved {
@@ -54,10 +51,11 @@ fn judge(status: ExitStatus, signs: Signs, job_log: &Path, worker_log: &Path) ->
                 format!("the kernel killed the worker because {where_} ran out of memory ({told}); {LESS_MEMORY}");
             (FailureKind::OutOfMemory, what)
         }
-        (Some(6), _) if aborted_for_memory() => (
-            FailureKind::OutOfMemory,
-            format!("the worker could not get the memory it asked for and gave up; {LESS_MEMORY}"),
-        ),
+        (Some(6), _) if aborted_for_memory.is_some() => {
+            let said = aborted_for_memory.unwrap_or_default();
+            let what = format!("the worker could not get the memory it asked for ({said}); {LESS_MEMORY}");
+            (FailureKind::OutOfMemory, what)
+        }
         (Some(7), _) | (None, _) if signs.full => (
             FailureKind::DiskFull,
             "the disk of the store is full, so the worker ended without a result; free some space and run again: \
@@ -87,6 +85,7 @@ fn judge(status: ExitStatus, signs: Signs, job_log: &Path, worker_log: &Path) ->
             ),
         ),
     };
+    let mut lines = log::last_lines(job_log, 8);
     if lines.is_empty() {
         lines = log::last_lines(worker_log, 8);
     }

@@ -167,9 +167,9 @@ mod tests {
     #[test]
     fn a_device_is_one_device_however_a_process_numbers_it() {
         let second = ("GPU-bb22".to_owned(), Some(16384 << 20));
-        assert_eq!(identified("cuda:1", None), [second.clone()]);
+        assert_eq!(identified("cuda:1", None), vec![second.clone()]);
         for visible in ["1", "1,0", "GPU-bb22", "GPU-bb"] {
-            assert_eq!(identified("cuda:0", Some(visible)), [second.clone()], "{visible}");
+            assert_eq!(identified("cuda:0", Some(visible)), vec![second.clone()], "{visible}");
         }
     }
 

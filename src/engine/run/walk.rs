@@ -156,8 +156,8 @@ impl<'a> Walk<'a> {
                 self.ask_others();
             }
             self.start_jobs();
-            let waits = !self.stopping && !(self.queue.is_empty() && self.waiting.is_empty());
-            if self.running.is_empty() && !waits {
+            let nothing_left = self.queue.is_empty() && self.waiting.is_empty();
+            if self.running.is_empty() && (self.stopping || nothing_left) {
                 break;
             }
             self.record.flush();

@@ -114,15 +114,17 @@ impl KeyLock {
 
     /// Who holds the lock, if anybody does. A file nobody has locked was left by a dead process.
     pub(crate) fn held(path: &Path) -> Option<Holder> {
-        let holder = || {
-            Self::holder(path).unwrap_or_else(|| Holder {
-                pid: 0,
-                host: "unknown".into(),
-                since: "unknown".into(),
-                run: String::new(),
-            })
+        // Where there are no locks nobody can be said to hold one.
+        let locked = |file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+        let unknown = || Holder {
+            pid: 0,
+            host: "unknown".into(),
+            since: "unknown".into(),
+            run: String::new(),
         };
-        in_use(path).then(holder)
+        File::open(path)
+            .is_ok_and(locked)
+            .then(|| Self::holder(path).unwrap_or_else(unknown))
     }
 
     /// Who last described itself in the lock file, if that can be read.

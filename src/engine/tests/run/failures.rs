@@ -21,6 +21,7 @@ fn each_way_to_fail_has_its_kind_and_its_words() {
         ("panic", FailureKind::Bug, "told to panic"),
         ("abort", FailureKind::Killed, "SIGABRT"),
         ("kill", FailureKind::Killed, "SIGKILL"),
+        ("allocate", FailureKind::OutOfMemory, "memory allocation of"),
         ("exit", FailureKind::LostWorker, "status 3"),
         ("bad_input", FailureKind::BadInput, "BadInput"),
         ("timeout", FailureKind::Timeout, "Timeout"),

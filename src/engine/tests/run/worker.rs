@@ -91,6 +91,11 @@ fn misbehave(behave: &str, context: &JobContext) -> Result<(), Failure> {
         "fail_unless_mended" if !context.data().join("mended").exists() => Err(Failure::stage("not mended")),
         "panic" => panic!("told to panic"),
         "abort" => std::process::abort(),
+        // No machine has so much.
+        "allocate" => {
+            eprintln!("{}", vec![1_u8; isize::MAX as usize].len());
+            Ok(())
+        }
         "kill" => {
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
                 .map_err(std::io::Error::from)?;
