@@ -1,6 +1,7 @@
 //! Which device `auto` means, decided without libtorch.
 
 use crate::exit::Exit;
+use moelab_engine::run::Devices;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,20 +11,38 @@ const DRIVER: &str = "/proc/driver/nvidia/version";
 /// What the CPU is called in this build.
 const CPU: &str = if cfg!(feature = "tch") { "cpu" } else { "flex" };
 
-/// The device to run on: as asked, or the first accelerator that the worker can open, or the CPU.
-pub fn resolve(asked: &str, worker: &Path) -> String {
-    if asked != "auto" {
-        return asked.to_owned();
+/// The devices to run on: as asked, or the first accelerator that the worker can open, or the CPU.
+pub fn resolve(asked: &str, worker: &Path) -> Result<Devices, Exit> {
+    let text = if asked == "auto" {
+        automatic(worker)
+    } else {
+        asked.to_owned()
+    };
+    let devices = Devices::parse(&text).map_err(|what| Exit::Usage(format!("--device: {what}")))?;
+    if devices.accelerators().is_empty() {
+        return Ok(devices);
     }
+    let listed =
+        said(Command::new("nvidia-smi").args(["--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]));
+    Ok(devices.identified(&listed, std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref()))
+}
+
+fn automatic(worker: &Path) -> String {
     // Asking the worker costs its start; without a driver the answer is known.
     if !Path::new(DRIVER).exists() {
         return CPU.to_owned();
     }
-    let listed = Command::new(worker).arg("devices").output();
-    let listed = listed
-        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
-        .unwrap_or_default();
+    let listed = said(Command::new(worker).arg("devices"));
     listed.lines().next().unwrap_or(CPU).to_owned()
+}
+
+/// What a program prints; nothing if it does not run.
+fn said(command: &mut Command) -> String {
+    let output = command.output();
+    output.map_or_else(
+        |_| String::new(),
+        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
 }
 
 /// `moelab-worker` beside this program.

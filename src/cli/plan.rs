@@ -2,8 +2,9 @@
 
 use crate::args::{Common, Plan, RunFormat};
 use crate::exit::Exit;
+use crate::run::default_jobs;
 use crate::setup::{Setup, store_if_any};
-use moelab_engine::run::{NodeStatus, Question, Status, plan_status};
+use moelab_engine::run::{NodeStatus, Question, Status, forecast, plan_status};
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
@@ -38,6 +39,10 @@ pub fn main(common: &Common, args: &Plan) -> Result<ExitCode, Exit> {
                 .filter(|(n, _)| *n > 0)
                 .map(|(n, word)| format!("{n} {word}"));
             writeln!(out, "{}", counts.collect::<Vec<_>>().join(", "))?;
+            let forecast = forecast(&setup.plan, &all, default_jobs() as usize);
+            if forecast.actions > 0 {
+                writeln!(out, "{forecast}")?;
+            }
         }
     }
     let broken = all.iter().any(|one| one.status == Status::Error);

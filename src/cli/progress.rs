@@ -2,7 +2,7 @@
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use moelab_engine::digest::Digest;
-use moelab_engine::job::Event;
+use moelab_engine::job::{Event, Memory};
 use moelab_engine::run::{Ended, JobInfo, Observer};
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, stderr};
@@ -121,6 +121,15 @@ impl Observer for Progress {
             Ended::AlreadyThere => {
                 self.total.inc(1);
                 self.say(&format!("there  {job}: another process made it"));
+            }
+            Ended::Busy => {}
+            Ended::Retried { failure, memory } => {
+                let how = match memory {
+                    Memory::Normal => "",
+                    Memory::Alone => " alone",
+                    Memory::Saver => " alone and saving memory",
+                };
+                self.say(&format!("again  {job}{how}: {failure}"));
             }
             Ended::Interrupted => self.say(&format!("stop   {job}: its checkpoint is kept")),
             Ended::Failed(failure) => self.say(&format!("FAILED {job}: {failure}")),

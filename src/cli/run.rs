@@ -19,19 +19,28 @@ use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 /// but every job has its own memory.
 const MOST_JOBS: u64 = 4;
 
+fn cores() -> u64 {
+    std::thread::available_parallelism().map_or(1, |n| n.get() as u64)
+}
+
+/// Jobs at the same time unless the user says otherwise.
+pub fn default_jobs() -> u64 {
+    cores().min(MOST_JOBS)
+}
+
 pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     let setup = Setup::load(&args.experiment)?;
     let worker = device::worker()?;
     let store = Store::open(&common.store)?;
     sources::remember_with(store.source_memory());
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let jobs = args.jobs.unwrap_or(cores.min(MOST_JOBS));
+    let jobs = args.jobs.unwrap_or_else(default_jobs);
     let watched = Watched::start()?;
     let options = RunOptions {
         jobs: jobs as usize,
-        threads: args.threads.unwrap_or_else(|| (cores / jobs).max(1)) as usize,
-        device: device::resolve(&args.device, &worker),
+        threads: args.threads.unwrap_or_else(|| (cores() / jobs).max(1)) as usize,
+        devices: device::resolve(&args.device, &worker)?,
         keep_going: args.keep_going,
+        retry: setup.experiment.retry.clone(),
         only: args.only.clone(),
         force: args.force.clone(),
         data: std::path::absolute(&common.data)?,
@@ -42,6 +51,7 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
         ..RunOptions::new(command(worker), env!("MOELAB_BUILD"))
     };
     let mut progress = Progress::new();
+    // From the main thread: workers die with the thread that starts them.
     let report = run::run(&setup.plan, &setup.registry, &store, &options, &mut progress)?;
     progress.finish();
     sources::save()?;
@@ -63,7 +73,7 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     if report.interrupted {
         let signal = watched.signal.load(Ordering::Relaxed);
         code = if signal == SIGTERM { 143 } else { 130 };
-        let again: Vec<String> = std::env::args().collect();
+        let again: Vec<String> = std::env::args().map(quoted).collect();
         eprintln!(
             "interrupted; finished stages and checkpoints are kept. Continue with:\n  {}",
             again.join(" ")
@@ -82,7 +92,23 @@ fn command(worker: PathBuf) -> WorkerCommand {
     {
         command.env.push(("GOMP_SPINCOUNT".to_owned(), "5000".to_owned()));
     }
+    // `cuda:0` is then the device that nvidia-smi lists as 0, which leases on devices rely on.
+    if std::env::var_os("CUDA_DEVICE_ORDER").is_none() {
+        command
+            .env
+            .push(("CUDA_DEVICE_ORDER".to_owned(), "PCI_BUS_ID".to_owned()));
+    }
     command
+}
+
+/// An argument as it can be typed into a shell.
+fn quoted(text: String) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,+@%".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 /// Both files as they are now, kept with the run.
@@ -103,6 +129,7 @@ fn summarise(report: &RunReport) {
     ];
     let more = [
         (report.waited, "made by another process"),
+        (report.retried, "tried again"),
         (report.failed, "failed"),
         (report.blocked, "blocked by a failure"),
         (report.not_started, "not started"),
@@ -119,8 +146,12 @@ fn summarise(report: &RunReport) {
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
+        let attempts = match failure.attempts {
+            0 | 1 => String::new(),
+            n => format!(" after {n} attempts"),
+        };
         eprintln!(
-            "\nFAILED {} {}\n  {}",
+            "\nFAILED {} {}{attempts}\n  {}",
             failure.stage,
             axes.join(" "),
             failure.message.replace('\n', "\n  ")

@@ -4,6 +4,7 @@
 //! the key, runs the stage in that folder, publishes its outputs and writes `result.json` last. Events (progress, notes)
 //! are lines of `events.jsonl`, the log is `log`. Standard output carries nothing.
 
+mod bell;
 pub mod context;
 pub mod events;
 pub mod log;
@@ -29,6 +30,12 @@ pub const PARENT: &str = "MOELAB_PARENT";
 /// A file of this name in a job folder asks the job to stop.
 pub const STOP: &str = "stop";
 
+/// Entry of a result's provenance: the most memory of its accelerator that the job used, in bytes.
+pub const DEVICE_MEMORY: &str = "device_memory";
+
+/// Entry of a result's provenance: [`Memory`], unless it was normal.
+pub const MEMORY: &str = "memory";
+
 /// `job.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
@@ -53,11 +60,46 @@ pub struct Job {
     /// `cpu`, `cuda:N` or `flex`.
     pub device: String,
     pub threads: usize,
+    /// What it may do about memory; never part of the key.
+    #[serde(default)]
+    pub memory: Memory,
     /// Random text that the result must repeat: a stale `result.json` cannot be taken for this attempt's.
     pub nonce: String,
     pub attempt: u32,
     /// Who asked for it, for provenance.
     pub origin: Origin,
+}
+
+/// How an attempt deals with memory: each step is for actions that ran out of it in the step before. The bytes of the
+/// result are the same in all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Memory {
+    /// Other jobs may run beside it.
+    #[default]
+    Normal,
+    /// Nothing else of this run uses the memory that ran out.
+    Alone,
+    /// Alone, and the stage spends time to save memory.
+    Saver,
+}
+
+impl Memory {
+    /// The step after this one; the last is its own.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Normal => Self::Alone,
+            Self::Alone | Self::Saver => Self::Saver,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Alone => "alone",
+            Self::Saver => "saver",
+        }
+    }
 }
 
 /// Where an action stands in an experiment. Provenance only: never part of a key.
@@ -100,6 +142,8 @@ pub enum Outcome {
     Published,
     /// Another process published this key first; its result stands.
     AlreadyThere,
+    /// Another process runs this action now; nothing was done.
+    Busy,
     /// It was asked to stop and kept its checkpoints.
     Interrupted,
     Failed(Failure),
@@ -113,20 +157,26 @@ pub struct Failure {
     pub message: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
-    /// The stage refused its input or found nothing to work with.
+    /// The stage found nothing to work with, or a program it ran failed.
     Stage,
+    /// What it read is not what it takes, or is gone.
     BadInput,
     /// A panic: a bug of ours.
     Bug,
-    /// Killed by a signal.
+    /// The worker was killed by a signal, for another reason than memory.
     Killed,
+    /// The machine, or the group of processes the worker is in, ran out of memory.
     OutOfMemory,
+    /// The accelerator ran out of memory.
     DeviceOutOfMemory,
+    /// No room in the store, or a quota is used up.
     DiskFull,
+    /// It took longer than its settings allow.
     Timeout,
+    /// The worker ended by itself and left no result.
     LostWorker,
     /// The worker is missing or of another build.
     Worker,

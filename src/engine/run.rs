@@ -4,8 +4,13 @@
 //! wrote is in the store, what a dead worker left is not.
 
 mod death;
+mod device;
 mod folder;
+mod forecast;
+mod history;
+mod lease;
 mod observe;
+mod oom;
 mod pool;
 mod record;
 mod report;
@@ -14,12 +19,17 @@ mod schedule;
 pub mod status;
 mod walk;
 
+pub use device::{Accelerator, Devices};
+pub use forecast::{Forecast, forecast};
+pub use history::{Basis, Estimate};
+pub use lease::default_folder as device_locks;
 pub use observe::{Ended, JobInfo, Observer, Silent};
 pub use record::run_id;
 pub use report::{FailedAction, RunReport};
 pub use status::{NodeStatus, Question, Status, plan_status};
 
 use crate::plan::Plan;
+use crate::spec::Retry;
 use crate::stage::Registry;
 use crate::store::{Store, StoreError};
 use std::path::PathBuf;
@@ -33,11 +43,13 @@ pub struct RunOptions {
     pub jobs: usize,
     /// Threads of one job.
     pub threads: usize,
-    /// `cpu`, `flex`, or one or several accelerators (`cuda:0,cuda:1`), each of which serves one job at a time; stages
-    /// that gain nothing from an accelerator then run on `cpu`.
-    pub device: String,
+    pub devices: Devices,
+    /// The folder in which runs on this machine agree on who uses an accelerator: see [`device_locks`].
+    pub device_locks: PathBuf,
     /// Go on with what does not depend on a failure.
     pub keep_going: bool,
+    /// Which failures are tried again, and how often.
+    pub retry: Retry,
     /// Only these stages and what they need; all if empty.
     pub only: Vec<String>,
     /// Run these stages again although they are done.
@@ -82,8 +94,10 @@ impl RunOptions {
         Self {
             jobs: 1,
             threads: 1,
-            device: "cpu".into(),
+            devices: Devices::Host("cpu".into()),
+            device_locks: device_locks(),
             keep_going: false,
+            retry: Retry::default(),
             only: vec![],
             force: vec![],
             worker,
@@ -100,7 +114,8 @@ impl RunOptions {
 
 /// Runs what is missing.  Failures of stages are in the report; an error means that the store cannot be used.
 ///
-/// Workers die with the *thread* that calls this: it must outlive the call, which it does unless it is killed.
+/// Workers die with the *thread* that calls this, so a program calls it from its main thread: that one lives until the
+/// process ends.
 pub fn run(
     plan: &Plan,
     registry: &Registry,

@@ -19,6 +19,7 @@ pub mod metrics;
 mod params;
 pub mod pipeline;
 pub mod report;
+pub mod retry;
 mod scalar;
 pub mod schema;
 pub mod table;
@@ -40,6 +41,7 @@ pub use cells::Row;
 pub use metrics::{Metric, Reading, Reduce};
 pub use pipeline::{InputSpec, Pipeline, StageSpec};
 pub use report::{Problem, Report};
+pub use retry::Retry;
 pub use table::{Reference, Table};
 
 /// A validated experiment.
@@ -53,6 +55,8 @@ pub struct Experiment {
     pub params: Map<String, Value>,
     /// Distinct, at least one, in the order written.
     pub seeds: Vec<u64>,
+    /// What is tried again when it fails, and how often.
+    pub retry: Retry,
     /// Names of the axes that occur in `rows`, those of the matrix first, in order of the file.
     pub axes: Vec<String>,
     /// Rows of the matrix: distinct, at least one.
@@ -96,12 +100,13 @@ pub fn read_value(place: &Path, text: &str) -> Result<Value, Report> {
     Doc::parse(place, text).map(|doc| doc.value)
 }
 
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "experiment",
     "pipeline",
     "description",
     "set",
     "seeds",
+    "retry",
     "matrix",
     "metrics",
     "table",
@@ -127,6 +132,7 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
     }
     let description = root.get("description").and_then(|item| item.text("a text", problems));
     let seeds = seeds(root.get("seeds"), problems);
+    let retry = retry::read(root.get("retry"), problems);
     // Without the pipeline nothing else means anything.
     let pipeline = read_pipeline(&root, registry, problems)?;
 
@@ -186,6 +192,7 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
         pipeline,
         params,
         seeds,
+        retry,
         axes,
         rows,
         metrics,

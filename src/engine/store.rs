@@ -157,6 +157,11 @@ impl Store {
         KeyLock::take(&self.lock_path(key), holder, waiting, stop)
     }
 
+    /// Who runs an action now, if anybody does. Only a glance: the next moment it may be otherwise.
+    pub fn held(&self, key: &Digest) -> Option<Holder> {
+        KeyLock::held(&self.lock_path(key))
+    }
+
     fn lock_path(&self, key: &Digest) -> PathBuf {
         self.root.join("locks").join(key.hex())
     }

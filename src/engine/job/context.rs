@@ -1,7 +1,7 @@
 //! What stage code sees of its job.
 
 use super::events::EventLog;
-use super::{Event, Failure, FailureKind, InputFile, Job, STOP};
+use super::{DEVICE_MEMORY, Event, Failure, FailureKind, InputFile, Job, Memory, STOP};
 use crate::store::disk;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -84,6 +84,17 @@ impl JobContext {
 
     pub fn threads(&self) -> usize {
         self.job.threads
+    }
+
+    /// Whether to spend time to save memory, since this action ran out of it before: with the same results to the bit.
+    pub fn saves_memory(&self) -> bool {
+        self.job.memory == Memory::Saver
+    }
+
+    /// Tells how much memory of its accelerator it used at most, in bytes: later runs of the same settings then share a
+    /// device that has room for several.
+    pub fn device_memory(&self, bytes: u64) {
+        self.library(DEVICE_MEMORY, bytes.to_string());
     }
 
     /// The folder the user keeps data sets in.

@@ -44,9 +44,9 @@ fn flush() {
     drop(io::stderr().flush());
 }
 
-/// The last lines of a log, at most `lines` of them and 4 KiB.
+/// The last lines of a log, at most `lines` of them and 16 KiB.
 pub fn last_lines(path: &Path, lines: usize) -> Vec<String> {
-    const MOST: u64 = 4096;
+    const MOST: u64 = 16 * 1024;
     let read = || -> io::Result<(Vec<u8>, bool)> {
         let mut file = File::open(path)?;
         let start = file.metadata()?.len().saturating_sub(MOST);
@@ -78,7 +78,7 @@ mod tests {
         std::fs::write(file.path(), "one\ntwo\n\nthree\n").unwrap();
         assert_eq!(last_lines(file.path(), 2), ["two", "three"]);
         assert_eq!(last_lines(file.path(), 9), ["one", "two", "three"]);
-        std::fs::write(file.path(), format!("{}\nlast", "x".repeat(5000))).unwrap();
+        std::fs::write(file.path(), format!("{}\nlast", "x".repeat(20_000))).unwrap();
         assert_eq!(last_lines(file.path(), 9), ["last"]);
         assert!(last_lines(Path::new("/nowhere"), 9).is_empty());
     }

@@ -40,6 +40,7 @@ pub(crate) fn job(store: &Path) -> Job {
         data: store.to_owned(),
         device: "cpu".into(),
         threads: 1,
+        memory: Default::default(),
         nonce: "nonce".into(),
         attempt: 1,
         origin: Origin::default(),

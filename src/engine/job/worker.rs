@@ -1,7 +1,10 @@
 //! The worker side of the protocol: takes a job folder, runs the stage, publishes.
 
+use super::bell::Bell;
 use super::log::Redirected;
-use super::{Event, Failure, FailureKind, Job, JobContext, JobResult, Outcome, PARENT, PROTOCOL, panics};
+use super::{
+    Event, Failure, FailureKind, Job, JobContext, JobResult, MEMORY, Memory, Outcome, PARENT, PROTOCOL, panics,
+};
 use crate::digest::Digest;
 use crate::store::{Attempt, Holder, Provenance, Publication, Store, StoreError, disk, failpoint, time};
 use serde::Deserialize;
@@ -68,12 +71,14 @@ impl<'a> Worker<'a> {
         if !die_with_parent() {
             return Ok(());
         }
+        let bell = Bell::of_input();
         for line in input.lines() {
             let line = line?;
             if let Err(e) = self.run_job(Path::new(line.trim_end())) {
                 // Without a result the runner would wait for ever: it has to see this process end.
                 return Err(io::Error::other(e.to_string()));
             }
+            bell.ring();
         }
         Ok(())
     }
@@ -146,14 +151,9 @@ impl<'a> Worker<'a> {
 
     fn locked(&self, store: &Store, attempt: &Attempt, context: &JobContext) -> Result<Outcome, Failure> {
         let job = context.job();
-        let told = |holder: Option<&Holder>| {
-            let holder = holder.map_or_else(|| "another process".to_owned(), Holder::to_string);
-            tracing::info!("waiting for {holder}, which runs the same action");
-            context.event(&Event::Waiting { holder });
-        };
-        let holder = Holder::this_process(&job.origin.run);
-        let Some(lock) = store.lock(&job.key, &holder, told, || context.should_stop())? else {
-            return Ok(Outcome::Interrupted);
+        // Not waited for here: the runner gives the slot to other work meanwhile.
+        let Some(lock) = store.try_lock(&job.key, &Holder::this_process(&job.origin.run))? else {
+            return Ok(Outcome::Busy);
         };
         store.sweep(&lock, &job.key, Some(attempt.number()))?;
         if !job.force && store.lookup(&job.key).is_some_and(|manifest| manifest.complete()) {
@@ -170,7 +170,10 @@ impl<'a> Worker<'a> {
         failpoint::reached("job-started");
 
         let (started, clock) = (time::now(), Instant::now());
-        panics::catch(|| (self.runner)(context)).map_err(Failure::bug)??;
+        if job.memory != Memory::Normal {
+            context.library(MEMORY, job.memory.name());
+        }
+        panics::catch(|| (self.runner)(context)).map_err(panicked)??;
         let provenance = Provenance {
             build: self.build.clone(),
             host: time::host(),
@@ -209,6 +212,25 @@ impl<'a> Worker<'a> {
                 Ok(store)
             }
         }
+    }
+}
+
+/// Libraries tell of a full device or a full machine by a panic: whoever allocates cannot return an error.
+fn panicked(said: String) -> Failure {
+    const DEVICE: [&str; 4] = [
+        "CUDA out of memory",
+        "CUDA error: out of memory",
+        "CUBLAS_STATUS_ALLOC_FAILED",
+        "CUDNN_STATUS_ALLOC_FAILED",
+    ];
+    const HOST: [&str; 2] = ["DefaultCPUAllocator: can't allocate memory", "std::bad_alloc"];
+    let kind = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    if kind(&DEVICE) {
+        Failure::new(FailureKind::DeviceOutOfMemory, said)
+    } else if kind(&HOST) {
+        Failure::new(FailureKind::OutOfMemory, said)
+    } else {
+        Failure::bug(said)
     }
 }
 

@@ -205,24 +205,51 @@ fn a_missing_output_fails_the_stage() {
 }
 
 #[test]
-fn a_job_waits_for_the_holder_of_its_lock_and_says_who_that_is() {
+fn an_action_that_another_process_runs_is_left_to_it() {
     let bench = bench();
-    let holder = Holder {
-        pid: 1,
-        host: "elsewhere".into(),
-        since: "then".into(),
-        run: "r".into(),
-    };
-    let lock = bench.store.try_lock(&bench.job.key, &holder).unwrap().unwrap();
-    fs::write(bench.attempt.dir().join(super::super::STOP), "").unwrap();
-    assert!(
-        matches!(bench.run(&unreachable), Outcome::Interrupted),
-        "a wait can be stopped"
-    );
-    let events = fs::read_to_string(bench.attempt.dir().join("events.jsonl")).unwrap();
-    assert!(events.contains("process 1 on elsewhere since then (run r)"), "{events}");
+    let lock = bench
+        .store
+        .try_lock(&bench.job.key, &Holder::this_process("r"))
+        .unwrap();
+    assert!(matches!(bench.run(&unreachable), Outcome::Busy));
     drop(lock);
     assert!(matches!(bench.run(&write_score), Outcome::Published));
+}
+
+#[test]
+fn the_way_it_dealt_with_memory_is_provenance_and_not_part_of_the_result() {
+    let published = |memory| {
+        let mut bench = bench();
+        bench.job.memory = memory;
+        bench.run(&|context| {
+            assert_eq!(context.saves_memory(), memory == Memory::Saver);
+            context.device_memory(1 << 30);
+            write_score(context)
+        });
+        bench.store.lookup(&bench.job.key).unwrap()
+    };
+    let (normal, saver) = (published(Memory::Normal), published(Memory::Saver));
+    assert_eq!((normal.key(), &normal.outputs), (saver.key(), &saver.outputs));
+    assert_eq!(normal.provenance.libraries.get("memory"), None);
+    assert_eq!(saver.provenance.libraries["memory"], "saver");
+    assert_eq!(saver.provenance.libraries["device_memory"], "1073741824");
+}
+
+#[test]
+fn a_panic_of_an_allocator_is_no_bug() {
+    for (said, kind) in [
+        (
+            "Torch(\"CUDA out of memory. Tried to allocate 2.00 GiB\")",
+            FailureKind::DeviceOutOfMemory,
+        ),
+        (
+            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
+            FailureKind::OutOfMemory,
+        ),
+        ("index out of range", FailureKind::Bug),
+    ] {
+        assert_eq!(bench().fails(&|_| panic!("{said}")).kind, kind, "{said}");
+    }
 }
 
 #[test]

@@ -107,7 +107,53 @@ pub fn explain(new: &ActionKey, old: &ActionKey) -> Vec<Change> {
 
 /// Of several old keys the one that explains `new` in the fewest words.
 pub fn nearest<'k>(new: &ActionKey, old: impl IntoIterator<Item = &'k ActionKey>) -> Option<&'k ActionKey> {
-    old.into_iter().min_by_key(|old| explain(new, old).len())
+    old.into_iter().min_by_key(|old| distance(new, old))
+}
+
+/// The number of changes that [`explain`] finds, without their words: thousands of pairs are compared in a plan.
+fn distance(new: &ActionKey, old: &ActionKey) -> usize {
+    let entries = |config: &Value| config.as_object().is_none_or(|map| !map.is_empty());
+    let config = match (entries(&new.config), entries(&old.config)) {
+        (true, true) => differences(&new.config, &old.config),
+        (true, false) => count(&new.config),
+        (false, true) => count(&old.config),
+        (false, false) => 0,
+    };
+    usize::from(new.stage != old.stage)
+        + usize::from(new.version != old.version)
+        + usize::from(new.schema != old.schema)
+        + usize::from(new.seed != old.seed)
+        + config
+        + differing(&new.inputs, &old.inputs)
+        + differing(&new.sources, &old.sources)
+        + differing(&new.outputs, &old.outputs)
+}
+
+fn differing<T: PartialEq>(new: &BTreeMap<String, T>, old: &BTreeMap<String, T>) -> usize {
+    let other = new.iter().filter(|(name, value)| old.get(*name) != Some(value)).count();
+    other + old.keys().filter(|name| !new.contains_key(*name)).count()
+}
+
+/// How many of the [`leaves`] of two settings differ.
+fn differences(new: &Value, old: &Value) -> usize {
+    let branch = |value: &'_ Value| value.as_object().is_some_and(|map| !map.is_empty());
+    match (new.as_object(), old.as_object()) {
+        (Some(a), Some(b)) if branch(new) && branch(old) => {
+            let other = |(name, value)| b.get(name).map_or_else(|| count(value), |old| differences(value, old));
+            let gone = b.iter().filter(|(name, _)| !a.contains_key(*name));
+            a.iter().map(other).sum::<usize>() + gone.map(|(_, value)| count(value)).sum::<usize>()
+        }
+        _ if branch(new) || branch(old) => count(new) + count(old),
+        _ => usize::from(!crate::spec::matrix::same(new, old)),
+    }
+}
+
+/// The number of [`leaves`].
+fn count(value: &Value) -> usize {
+    match value.as_object() {
+        Some(map) if !map.is_empty() => map.values().map(count).sum(),
+        _ => 1,
+    }
 }
 
 type Pair<'a, T> = (Option<&'a T>, Option<&'a T>);
@@ -268,6 +314,33 @@ mod tests {
             "input points: of 3 members 1 changed, 1 new, 1 gone"
         );
         assert_eq!(explain(&old, &key())[0].text, "input points is gathered otherwise");
+    }
+
+    #[test]
+    fn the_distance_of_two_keys_is_the_number_of_their_changes() {
+        let changes: [fn(&mut ActionKey); 12] = [
+            |_| {},
+            |k| k.config["alpha"] = json!(10.0),
+            |k| k.config["alpha"] = json!({"a": 1, "b": {"c": 2}}),
+            |k| k.config["augment"] = json!({}),
+            |k| k.config["augment"] = json!({"flip": false, "crop": 3}),
+            |k| k.config["filters"] = json!([2, 1]),
+            |k| k.config = json!({}),
+            |k| k.seed = None,
+            |k| k.inputs.clear(),
+            |k| drop(k.inputs.insert("x".into(), InputKey::Gathered(vec![member(1, b"a")]))),
+            |k| k.sources = [("images".to_owned(), Digest::of(b"b"))].into(),
+            |k| (k.version, k.schema, k.stage) = (7, 7, "vae".into()),
+        ];
+        let keys = changes.map(|change| {
+            let mut key = key();
+            change(&mut key);
+            key
+        });
+        for (new, old) in keys.iter().flat_map(|new| keys.iter().map(move |old| (new, old))) {
+            let said = explain(new, old);
+            assert_eq!(distance(new, old), said.len(), "{said:?}");
+        }
     }
 
     #[test]

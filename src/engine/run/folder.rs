@@ -3,7 +3,7 @@
 use super::RunOptions;
 use super::results::Results;
 use crate::digest::Digest;
-use crate::job::{InputFile, Job, Origin, PROTOCOL};
+use crate::job::{InputFile, Job, Memory, Origin, PROTOCOL};
 use crate::key::{ActionKey, InputKey};
 use crate::plan::{Input, Node, Source};
 use crate::stage::Stage;
@@ -75,6 +75,7 @@ pub(super) struct Order<'a> {
     pub(super) settings: &'a Value,
     pub(super) inputs: BTreeMap<String, Vec<InputFile>>,
     pub(super) device: String,
+    pub(super) memory: Memory,
     pub(super) force: bool,
 }
 
@@ -108,6 +109,7 @@ pub(super) fn make(store: &Store, options: &RunOptions, order: Order<'_>) -> Res
         data: std::path::absolute(&options.data).unwrap_or_else(|_| options.data.clone()),
         device: order.device,
         threads: options.threads,
+        memory: order.memory,
         nonce: nonce.clone(),
         attempt: attempt.number(),
         origin: Origin {

@@ -1,7 +1,7 @@
 //! What a run tells while it goes on.
 
 use crate::digest::Digest;
-use crate::job::{Event, Failure};
+use crate::job::{Event, Failure, Memory};
 use crate::plan::Axes;
 
 /// One action, for people.
@@ -42,7 +42,15 @@ pub enum Ended {
     },
     /// Another process published the action meanwhile.
     AlreadyThere,
+    /// Another process runs it; it is waited for.
+    Busy,
     Interrupted,
+    /// It failed and runs again.
+    Retried {
+        failure: Failure,
+        /// How the next attempt deals with memory.
+        memory: Memory,
+    },
     Failed(Failure),
 }
 

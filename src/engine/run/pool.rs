@@ -2,28 +2,36 @@
 
 use super::WorkerCommand;
 use super::death;
+use super::oom::Kills;
 use crate::job::events::EventTail;
 use crate::job::{Event, Failure, FailureKind, JobResult, PARENT, STOP};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 
 /// The workers of one run.  Dropping it ends them.
 pub(super) struct Pool {
     command: WorkerCommand,
     log: PathBuf,
     workers: Vec<Worker>,
+    /// A word comes when a worker rings or is gone.
+    bells: (Sender<()>, Receiver<()>),
 }
 
 struct Worker {
     child: Child,
-    stdin: ChildStdin,
+    /// Job folders go in; a byte comes back when one is finished.
+    line: UnixStream,
     /// Device of its last job: its libraries are set up for that one.
     device: String,
     job: Option<Assigned>,
-    kills_before: u64,
+    kills_before: Kills,
 }
 
 struct Assigned {
@@ -47,6 +55,7 @@ impl Pool {
             command,
             log,
             workers: vec![],
+            bells: channel(),
         }
     }
 
@@ -61,7 +70,7 @@ impl Pool {
         };
         let worker = &mut self.workers[index];
         device.clone_into(&mut worker.device);
-        worker.kills_before = death::out_of_memory_kills();
+        worker.kills_before = Kills::of(worker.child.id());
         worker.job = Some(Assigned {
             id,
             dir: dir.to_owned(),
@@ -69,7 +78,7 @@ impl Pool {
             events: EventTail::new(dir.join("events.jsonl")),
         });
         // If the worker is gone, the next look says so.
-        if let Err(e) = writeln!(worker.stdin, "{}", dir.display()).and_then(|()| worker.stdin.flush()) {
+        if let Err(e) = writeln!(worker.line, "{}", dir.display()) {
             tracing::debug!("worker {}: {e}", worker.child.id());
         }
         Ok(())
@@ -103,25 +112,43 @@ impl Pool {
             .append(true)
             .open(&self.log)
             .map_err(broken)?;
-        let mut child = Command::new(program)
+        let (line, theirs) = UnixStream::pair().map_err(broken)?;
+        let child = Command::new(program)
             .args(&self.command.args)
             .envs(self.command.env.iter().map(|(name, value)| (name, value)))
             .env(PARENT, std::process::id().to_string())
-            .stdin(Stdio::piped())
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(log)
             // Ctrl-C at a terminal reaches the runner alone, which then asks its workers to stop.
             .process_group(0)
             .spawn()
             .map_err(broken)?;
-        let stdin = child.stdin.take().expect("it was asked to be piped");
+        let (bell, sender) = (line.try_clone().map_err(broken)?, self.bells.0.clone());
+        std::thread::spawn(move || listen(bell, &sender));
         Ok(Worker {
             child,
-            stdin,
+            line,
             device: String::new(),
             job: None,
-            kills_before: 0,
+            kills_before: Kills::default(),
         })
+    }
+
+    /// Waits until a worker rings, but not longer than this.
+    pub(super) fn wait(&self, most: Duration) {
+        // The pool has a sender of its own, so the only error is that the time is over.
+        if self.bells.1.recv_timeout(most).is_ok() {
+            while self.bells.1.try_recv().is_ok() {}
+        }
+    }
+
+    /// Ends idle workers that used this device, or all of them: they keep memory that somebody else needs.
+    pub(super) fn retire(&mut self, device: Option<&str>) {
+        let stays = |worker: &Worker| worker.job.is_some() || device.is_some_and(|device| worker.device != device);
+        let (stay, go) = std::mem::take(&mut self.workers).into_iter().partition(stays);
+        self.workers = stay;
+        go.into_iter().for_each(Worker::end);
     }
 
     /// What happened to the running jobs, in no particular order.
@@ -146,17 +173,31 @@ impl Pool {
 
     /// Kills all workers and what they started.
     pub(super) fn kill(&mut self) {
-        for mut worker in self.workers.drain(..) {
-            if matches!(worker.child.try_wait(), Ok(None)) {
-                kill_group(&worker.child);
-            }
-            drop(worker.stdin);
-            drop(worker.child.wait());
+        self.workers.drain(..).for_each(Worker::end);
+    }
+}
+
+/// Passes on what comes from a worker until it is gone, which counts as well.
+fn listen(mut bell: UnixStream, sender: &Sender<()>) {
+    let mut bytes = [0; 64];
+    loop {
+        let heard = bell.read(&mut bytes);
+        let gone = !matches!(heard, Ok(1..));
+        if sender.send(()).is_err() || gone {
+            return;
         }
     }
 }
 
 impl Worker {
+    /// Kills it and what it started, and waits for its end.
+    fn end(mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            kill_group(&self.child);
+        }
+        drop(self.child.wait());
+    }
+
     fn look(&mut self, worker_log: &Path, news: &mut Vec<(u64, News)>) {
         let Some(job) = &mut self.job else { return };
         // Asked first: a worker that is gone now has written all it ever will.
@@ -167,7 +208,7 @@ impl Worker {
             (Some(result), _) => News::Result(result),
             (None, Some(status)) => News::Died(death::explain(
                 status,
-                self.kills_before,
+                &self.kills_before,
                 &job.dir.join("log"),
                 worker_log,
             )),

@@ -4,7 +4,7 @@ use super::RunReport;
 use crate::store::{Store, StoreError, disk, lock, time};
 use serde_json::{Value, json};
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// A new name for an invocation: sorts by time, and no two are equal.
@@ -16,7 +16,7 @@ pub fn run_id() -> String {
 /// The open `events.jsonl` of an invocation.
 pub(super) struct Record {
     dir: PathBuf,
-    events: File,
+    events: BufWriter<File>,
     /// Says that this invocation lives: what it counts on is not evicted.
     _used: File,
 }
@@ -35,6 +35,7 @@ impl Record {
             .append(true)
             .open(&path)
             .map_err(StoreError::writing(&path))?;
+        let events = BufWriter::new(events);
         let _used = lock::mark_used(&dir.join("used"))?;
         Ok(Self { dir, events, _used })
     }
@@ -44,11 +45,18 @@ impl Record {
         self.dir.join("workers.log")
     }
 
-    /// Appends an event; losing one loses no result.
+    /// Appends an event; losing one loses no result. Thousands of cached actions are told at once, so events are written
+    /// when [`Record::flush`] says so.
     pub(super) fn event(&mut self, event: &str, mut details: Value) {
         details["event"] = json!(event);
         details["at"] = json!(time::now());
         if let Err(e) = writeln!(self.events, "{details}") {
+            tracing::debug!("{}: {e}", self.dir.display());
+        }
+    }
+
+    pub(super) fn flush(&mut self) {
+        if let Err(e) = self.events.flush() {
             tracing::debug!("{}: {e}", self.dir.display());
         }
     }
@@ -79,6 +87,7 @@ mod tests {
         let (_dir, store) = scratch();
         let mut record = Record::new(&store, "r", "experiment: x\n").unwrap();
         record.event("cached", json!({"stage": "a"}));
+        record.flush();
         assert_eq!(
             fs::read_to_string(store.run_dir("r").join("spec.yaml")).unwrap(),
             "experiment: x\n"

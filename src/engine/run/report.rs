@@ -17,6 +17,8 @@ pub struct RunReport {
     pub failed: usize,
     /// Run by another process while this one waited.
     pub waited: usize,
+    /// Attempts after the first, of all actions.
+    pub retried: usize,
     /// Actions of the plan that could not run because something before them failed.
     pub blocked: usize,
     /// Actions of the plan that were not begun, since the run stopped.
@@ -37,6 +39,8 @@ pub struct FailedAction {
     pub axes: Axes,
     /// Absent if not even its key could be made.
     pub key: Option<Digest>,
+    /// How often this run tried it; 0 if it could not even be started.
+    pub attempts: u32,
     pub log: Option<PathBuf>,
 }
 
@@ -79,6 +83,7 @@ mod tests {
             message: String::new(),
             axes: Axes::new(),
             key: None,
+            attempts: 1,
             log: None,
         };
         RunReport {

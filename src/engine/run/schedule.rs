@@ -111,13 +111,15 @@ impl<'a, N> Schedule<'a, N> {
 
 /// The nodes that satisfy `asked`, and everything they need.
 pub(super) fn with_producers<N>(graph: &DiGraph<N, ()>, asked: impl Fn(&N) -> bool) -> BTreeSet<NodeIndex> {
+    let reversed = Reversed(graph);
+    // One search from all of them: each node is visited once.
+    let mut reach = Dfs::empty(reversed);
+    reach
+        .stack
+        .extend(graph.node_indices().filter(|node| asked(&graph[*node])));
     let mut wanted = BTreeSet::new();
-    for node in graph.node_indices().filter(|node| asked(&graph[*node])) {
-        let reversed = Reversed(graph);
-        let mut reach = Dfs::new(reversed, node);
-        while let Some(before) = reach.next(reversed) {
-            wanted.insert(before);
-        }
+    while let Some(before) = reach.next(reversed) {
+        wanted.insert(before);
     }
     wanted
 }

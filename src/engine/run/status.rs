@@ -1,21 +1,18 @@
 //! What a run would do, without doing it.
 
+use super::history::{Estimate, History};
 use super::results::Results;
 use super::schedule::with_producers;
 use crate::digest::Digest;
 use crate::key::ActionKey;
-use crate::plan::{Axes, Plan, Resolution, SEED_AXIS, why};
+use crate::plan::{Axes, Input, Node, Plan, Resolution, SEED_AXIS, why};
 use crate::stage::Registry;
-use crate::store::{Entry, Store};
+use crate::store::Store;
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
-
-/// At most this many earlier results of a stage kind are compared with a new key, the newest first.
-const COMPARED: usize = 200;
 
 /// One action of a plan and what would become of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -30,6 +27,8 @@ pub struct NodeStatus {
     pub status: Status,
     /// Why it runs or waits; empty if it is cached.
     pub why: String,
+    /// What it will take; absent if it is cached or nothing like it ever ran.
+    pub estimate: Option<Estimate>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -65,35 +64,40 @@ pub fn plan_status(
     });
     let order = petgraph::algo::toposort(&plan.graph, None).expect("a plan has no cycles");
     let mut results = Results::default();
-    let mut earlier = Earlier {
-        store,
-        catalogue: None,
-        keys: BTreeMap::new(),
-    };
+    let mut earlier = Earlier { store, history: None };
     let mut all = vec![];
     for index in order.into_iter().filter(|node| wanted.contains(node)) {
         let node = &plan.graph[index];
         let forced = question.force.contains(&node.stage);
+        let mut estimate = None;
         let (key, status, why) = match plan.resolve(index, registry, data, &results) {
             Ok(Resolution::Ready { key, .. }) => {
                 let digest = key.digest();
-                match store.and_then(|store| store.lookup(&digest)) {
-                    Some(manifest) => {
-                        results.insert(index, Rc::new(manifest));
-                        let (status, why) = if forced {
-                            (Status::WillRun, "forced")
-                        } else {
-                            (Status::Cached, "")
-                        };
-                        (Some(digest), status, why.to_owned())
-                    }
-                    None => (Some(digest), Status::WillRun, earlier.why(&key, &digest)),
+                let found = store.and_then(|store| store.lookup(&digest));
+                let (status, why) = match &found {
+                    Some(_) if forced => (Status::WillRun, "forced".into()),
+                    Some(_) => (Status::Cached, String::new()),
+                    None => (Status::WillRun, earlier.why(&key, &digest)),
+                };
+                if let Some(manifest) = found {
+                    results.insert(index, Rc::new(manifest));
                 }
+                if status == Status::WillRun {
+                    estimate = earlier
+                        .history()
+                        .and_then(|history| history.like(&node.kind, &key.config));
+                }
+                (Some(digest), status, why)
             }
             Ok(Resolution::Waiting { on }) => {
                 let mut makers: Vec<_> = on.into_iter().map(|(_, stage)| stage).collect();
                 makers.sort();
                 makers.dedup();
+                let config = settings_to_come(node, registry);
+                estimate = earlier.history().and_then(|history| match config {
+                    Some(config) => history.like(&node.kind, &config),
+                    None => history.of_kind(&node.kind),
+                });
                 (None, Status::Waiting, format!("waits for {}", makers.join(", ")))
             }
             Err(e) => (None, Status::Error, e.to_string()),
@@ -108,20 +112,34 @@ pub fn plan_status(
             key,
             status,
             why,
+            estimate,
         });
     }
     all
 }
 
-/// Earlier results, read when the first reason is asked for.
+/// The settings that the key of a node will hold, if no other stage feeds one.
+fn settings_to_come(node: &Node, registry: &Registry) -> Option<Value> {
+    if node.inputs.iter().any(|input| matches!(input, Input::Setting { .. })) {
+        return None;
+    }
+    let settings = &registry.get(&node.kind)?.settings;
+    let complete = (settings.normalise)(&Value::Object(node.settings.clone())).ok()?;
+    Some((settings.keyed)(&complete))
+}
+
+/// Earlier results, read when the first of them is asked for.
 struct Earlier<'a> {
     store: Option<&'a Store>,
-    catalogue: Option<Vec<Entry>>,
-    /// Keys by stage kind, the newest first.
-    keys: BTreeMap<String, Vec<ActionKey>>,
+    history: Option<History>,
 }
 
 impl Earlier<'_> {
+    fn history(&mut self) -> Option<&History> {
+        let store = self.store?;
+        Some(self.history.get_or_insert_with(|| History::read(store)))
+    }
+
     fn why(&mut self, key: &ActionKey, digest: &Digest) -> String {
         let Some(store) = self.store else {
             return "never run".into();
@@ -136,18 +154,8 @@ impl Earlier<'_> {
         if std::fs::read_dir(saved).is_ok_and(|mut entries| entries.next().is_some()) {
             return "was interrupted; goes on from its checkpoint".into();
         }
-        let catalogue = self
-            .catalogue
-            .get_or_insert_with(|| store.catalogue().unwrap_or_default().entries);
-        let known = self.keys.entry(key.stage.clone()).or_insert_with(|| {
-            let mut same: Vec<_> = catalogue.iter().filter(|entry| entry.kind == key.stage).collect();
-            same.sort_by(|a, b| b.started.cmp(&a.started));
-            let newest = same.into_iter().take(COMPARED);
-            newest
-                .filter_map(|entry| Some(store.manifest(&entry.key)?.action))
-                .collect()
-        });
-        match why::nearest(key, &*known) {
+        let known = self.history().map_or(&[][..], |history| history.keys(&key.stage));
+        match why::nearest(key, known) {
             None => "never run".into(),
             Some(old) => {
                 let changes: Vec<_> = why::explain(key, old).iter().map(ToString::to_string).collect();

@@ -5,7 +5,10 @@
 
 mod end;
 mod start;
+mod wait;
 
+use super::history::History;
+use super::lease::Leases;
 use super::observe::{Ended, JobInfo, Observer};
 use super::pool::Pool;
 use super::record::Record;
@@ -13,11 +16,11 @@ use super::results::Results;
 use super::schedule::{Rank, Schedule, State, with_producers};
 use super::{FailedAction, RunOptions, RunReport};
 use crate::digest::Digest;
-use crate::job::Failure;
+use crate::job::{Failure, FailureKind, Memory};
 use crate::key::ActionKey;
 use crate::plan::{Node, Plan, Resolution};
 use crate::stage::Registry;
-use crate::store::{Attempt, Manifest, Store, StoreError};
+use crate::store::{Attempt, Holder, Manifest, Store, StoreError};
 use end::vanished;
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
@@ -39,11 +42,20 @@ pub(super) struct Walk<'a> {
     actions: BTreeMap<Digest, Action>,
     /// Actions that may run now.
     queue: BTreeMap<Rank, Digest>,
+    /// Actions another process runs, and the holder the user was told of.
+    waiting: BTreeMap<Digest, Option<Holder>>,
+    /// When the others were looked at last.
+    asked: Instant,
     /// Made when the first action has to run: a plan that is all cached needs no order.
     ranks: Option<BTreeMap<NodeIndex, Rank>>,
+    /// Read together with the ranks.
+    history: History,
+    leases: Leases,
     running: BTreeMap<u64, Running>,
     next_id: u64,
     failures: Vec<FailedAction>,
+    /// Attempts after the first.
+    retried: usize,
     /// Nothing new is started.
     stopping: bool,
     /// The highest level of [`RunOptions::cancel`] acted upon.
@@ -63,7 +75,12 @@ struct Action {
     /// Run although the store has a result.
     force: bool,
     /// Was run again for its bytes, or for damaged inputs: once is enough.
-    retried: bool,
+    remade: bool,
+    /// How often it failed and was tried again, by kind.
+    failed: BTreeMap<FailureKind, u32>,
+    memory: Memory,
+    /// No other job may run beside it.
+    whole_machine: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +97,11 @@ struct Running {
     info: JobInfo,
     /// Keeps the folder marked as used.
     attempt: Attempt,
-    /// The accelerator it holds.
-    lease: Option<String>,
+    whole_machine: bool,
 }
+
+/// The longest time between two looks at the workers; a worker that is done rings earlier.
+const LOOK: Duration = Duration::from_millis(20);
 
 impl<'a> Walk<'a> {
     pub(super) fn new(
@@ -109,10 +128,15 @@ impl<'a> Walk<'a> {
             results: Results::default(),
             actions: BTreeMap::new(),
             queue: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            asked: Instant::now(),
             ranks: None,
+            history: History::default(),
+            leases: Leases::new(options.devices.accelerators(), &options.device_locks, &options.run),
             running: BTreeMap::new(),
             next_id: 0,
             failures: vec![],
+            retried: 0,
             stopping: false,
             cancelled: 0,
             interrupted: false,
@@ -132,25 +156,19 @@ impl<'a> Walk<'a> {
             self.heed_cancel();
             if self.cancelled == 0 {
                 self.resolve_ready();
+                self.ask_others();
             }
-            self.start_jobs()?;
-            if self.running.is_empty() {
+            self.start_jobs();
+            let nothing_left = self.queue.is_empty() && self.waiting.is_empty();
+            if self.running.is_empty() && (self.stopping || nothing_left) {
                 break;
             }
+            self.record.flush();
             if !self.hear() {
-                std::thread::sleep(self.patience());
+                self.pool.wait(LOOK);
             }
         }
         self.finish()
-    }
-
-    /// How long to wait before looking again: short for short jobs, which would else wait more than they run.
-    fn patience(&self) -> Duration {
-        Duration::from_millis(if self.started.elapsed() < Duration::from_secs(1) {
-            1
-        } else {
-            5
-        })
     }
 
     fn heed_cancel(&mut self) {
@@ -218,7 +236,10 @@ impl<'a> Walk<'a> {
                 nodes: vec![node],
                 status,
                 force,
-                retried: false,
+                remade: false,
+                failed: BTreeMap::new(),
+                memory: Memory::Normal,
+                whole_machine: false,
             },
         );
         match found {
@@ -267,6 +288,7 @@ impl<'a> Walk<'a> {
             cached: count(Status::Cached),
             failed: self.failures.len(),
             waited: count(Status::Waited),
+            retried: self.retried,
             blocked: self.schedule.count(State::Blocked),
             not_started: left,
             interrupted: self.interrupted || self.cancelled > 0,
@@ -278,6 +300,7 @@ impl<'a> Walk<'a> {
             "finished",
             json!({"executed": report.executed, "failed": report.failed}),
         );
+        self.record.flush();
         self.record.report(&report);
         Ok(report)
     }

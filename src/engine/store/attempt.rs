@@ -52,8 +52,11 @@ impl Store {
         let work = self.work_dir(key);
         disk::refuse_links(&self.root, &work)?;
         disk::create_dir(&work)?;
-        // Marked as used before it gets its name, so that no cleaner finds it unmarked.
-        let made = work.join(format!("{}{}", disk::TEMPORARY, disk::random_name()));
+        // Made where no sweep of this key looks, and marked as used before it gets its name: so none finds it unmarked.
+        let made = self
+            .root
+            .join("work")
+            .join(format!("{}{}", disk::TEMPORARY, disk::random_name()));
         fs::create_dir(&made).map_err(StoreError::writing(&made))?;
         let used = lock::mark_used(&made.join("used"))?;
         let recorded = self.manifest(key).map_or(0, |manifest| manifest.last_attempt());

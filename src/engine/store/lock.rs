@@ -100,6 +100,21 @@ impl KeyLock {
         }
     }
 
+    /// Who holds the lock, if anybody does. A file nobody has locked was left by a dead process.
+    pub(crate) fn held(path: &Path) -> Option<Holder> {
+        // Where there are no locks nobody can be said to hold one.
+        let locked = |file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+        let unknown = || Holder {
+            pid: 0,
+            host: "unknown".into(),
+            since: "unknown".into(),
+            run: String::new(),
+        };
+        File::open(path)
+            .is_ok_and(locked)
+            .then(|| Self::holder(path).unwrap_or_else(unknown))
+    }
+
     /// Who last described itself in the lock file, if that can be read.
     pub(crate) fn holder(path: &Path) -> Option<Holder> {
         serde_json::from_slice(&disk::read_plain(path, 64 * 1024).ok()?).ok()
@@ -223,6 +238,18 @@ mod tests {
         drop(held);
         assert!(!path.exists(), "nothing is left behind");
         assert!(KeyLock::try_take(&path, &holder("b")).unwrap().is_some());
+    }
+
+    #[test]
+    fn the_holder_of_a_lock_is_seen_without_taking_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        assert_eq!(KeyLock::held(&path), None);
+        let held = KeyLock::try_take(&path, &holder("a")).unwrap();
+        assert_eq!(KeyLock::held(&path).unwrap().run, "a");
+        drop(held);
+        fs::write(&path, "{}").unwrap();
+        assert_eq!(KeyLock::held(&path), None, "left by a dead process");
     }
 
     #[test]

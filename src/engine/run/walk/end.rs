@@ -8,7 +8,7 @@ use super::{Running, Status, Walk};
 use crate::digest::Digest;
 use crate::job::{Event, Failure, FailureKind, JobResult, Outcome, PROTOCOL};
 use crate::plan::Node;
-use crate::store::disk;
+use crate::store::{Manifest, disk};
 use petgraph::graph::NodeIndex;
 use serde_json::json;
 use std::path::PathBuf;
@@ -66,18 +66,26 @@ impl Walk<'_> {
         else {
             return;
         };
+        self.leases.release(id);
         let (status, ended) = match outcome {
             Outcome::Published => (Status::Executed, Ended::Done { seconds }),
             Outcome::AlreadyThere => (Status::Waited, Ended::AlreadyThere),
+            Outcome::Busy => {
+                self.tell_end(&info, &Ended::Busy);
+                self.wait_for(digest);
+                return;
+            }
             Outcome::Interrupted => {
                 (self.stopping, self.interrupted) = (true, true);
                 self.tell_end(&info, &Ended::Interrupted);
                 return;
             }
             Outcome::Failed(failure) => {
-                if failure.kind == FailureKind::BadInput && self.may_retry(digest) {
+                if failure.kind == FailureKind::BadInput && self.may_remake(digest) {
                     self.note(&format!("{info}: {failure}"));
                     self.enqueue(digest);
+                } else if !self.stopping && self.may_retry(digest, failure.kind) {
+                    self.retry(digest, &info, failure);
                 } else {
                     self.fail_action(digest, failure, Some((info, attempt.dir().join("log"))));
                 }
@@ -88,23 +96,54 @@ impl Walk<'_> {
             self.fail_action(digest, vanished(&digest), Some((info, attempt.dir().join("log"))));
             return;
         };
-        self.tell_end(&info, &ended);
+        self.finished(digest, status, &info, &ended, &manifest);
+    }
+
+    pub(super) fn finished(
+        &mut self,
+        digest: Digest,
+        status: Status,
+        info: &JobInfo,
+        ended: &Ended,
+        manifest: &Rc<Manifest>,
+    ) {
+        self.tell_end(info, ended);
         let action = self.actions.get_mut(&digest).expect("running actions are known");
         (action.status, action.force) = (status, false);
         for node in action.nodes.clone() {
-            self.node_done(node, &manifest);
+            self.node_done(node, manifest);
         }
     }
 
+    /// Whether an action that failed this way has attempts left.
+    fn may_retry(&self, digest: Digest, kind: FailureKind) -> bool {
+        let used = self.actions[&digest].failed.get(&kind).copied().unwrap_or(0);
+        used < self.options.retry.of(kind)
+    }
+
+    /// Queues another attempt; it goes on from the checkpoints of the last. One that ran out of memory gets more of it.
+    fn retry(&mut self, digest: Digest, info: &JobInfo, failure: Failure) {
+        let action = self.actions.get_mut(&digest).expect("running actions are known");
+        *action.failed.entry(failure.kind).or_default() += 1;
+        if matches!(failure.kind, FailureKind::OutOfMemory | FailureKind::DeviceOutOfMemory) {
+            action.memory = action.memory.next();
+        }
+        action.whole_machine |= failure.kind == FailureKind::OutOfMemory;
+        let memory = action.memory;
+        self.retried += 1;
+        self.tell_end(info, &Ended::Retried { failure, memory });
+        self.enqueue(digest);
+    }
+
     /// Whether inputs of a failed action are gone, so that making them again may help; asked once per action.
-    pub(super) fn may_retry(&mut self, digest: Digest) -> bool {
+    fn may_remake(&mut self, digest: Digest) -> bool {
         let action = &self.actions[&digest];
         let node = &self.plan.graph[action.nodes[0]];
         let missing = !folder::reads(self.store, node, &action.key, &self.results)
             .missing
             .is_empty();
         let action = self.actions.get_mut(&digest).expect("running actions are known");
-        missing && !std::mem::replace(&mut action.retried, true)
+        missing && !std::mem::replace(&mut action.remade, true)
     }
 
     pub(super) fn fail_action(&mut self, digest: Digest, failure: Failure, job: Option<(JobInfo, PathBuf)>) {
@@ -144,6 +183,7 @@ impl Walk<'_> {
             return;
         }
         let (stage, axes) = (info.stage.clone(), info.axes.clone());
+        let before: u32 = key.map_or(0, |key| self.actions[&key].failed.values().sum());
         let log = log.filter(|path| path.exists());
         self.failures.push(FailedAction {
             stage,
@@ -151,6 +191,7 @@ impl Walk<'_> {
             message: failure.message,
             axes,
             key,
+            attempts: before + u32::from(info.attempt > 0),
             log,
         });
     }
@@ -159,12 +200,15 @@ impl Walk<'_> {
         let (how, detail) = match ended {
             Ended::Done { seconds } => ("done", json!(seconds)),
             Ended::AlreadyThere => ("already_there", json!(null)),
+            Ended::Busy => ("busy", json!(null)),
             Ended::Interrupted => ("interrupted", json!(null)),
+            Ended::Retried { failure, memory } => ("retried", json!({"failure": failure, "memory": memory})),
             Ended::Failed(failure) => ("failed", json!(failure)),
         };
         self.record.event(
             "job_ended",
-            json!({"stage": info.stage, "axes": info.axes, "key": info.key, "how": how, "detail": detail}),
+            json!({"stage": info.stage, "axes": info.axes, "key": info.key, "attempt": info.attempt, "how": how,
+                   "detail": detail}),
         );
         self.observer.job_finished(info, ended);
     }

@@ -1,78 +1,104 @@
 //! Starting jobs: order, permits, leases, and bringing back bytes that are gone.
 
+use super::super::device::Devices;
 use super::super::folder::{self, Order, Reads};
-use super::super::schedule::ranks;
+use super::super::history::History;
+use super::super::schedule::{Rank, ranks};
 use super::{Running, Status, Walk};
 use crate::digest::Digest;
-use crate::job::Failure;
+use crate::job::{Failure, Memory};
 use crate::plan::Node;
-use crate::store::{Store, StoreError};
 use petgraph::graph::NodeIndex;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 impl Walk<'_> {
     pub(super) fn enqueue(&mut self, digest: Digest) {
         let node = self.actions[&digest].nodes[0];
         let ranks = self.ranks.get_or_insert_with(|| {
-            let known = typical_times(self.store);
-            ranks(&self.plan.graph, |node| {
-                known.get(&node.kind).copied().unwrap_or(UNKNOWN).max(1)
-            })
+            self.history = History::read(self.store);
+            let weight = |node: &Node| {
+                self.history
+                    .of_kind(&node.kind)
+                    .map_or(UNKNOWN, |typical| typical.seconds)
+            };
+            // Whole milliseconds, so that equal paths compare equal.
+            ranks(&self.plan.graph, |node| ((weight(node) * 1000.0) as u64).max(1))
         });
         self.queue.insert(ranks[&node], digest);
     }
 
-    pub(super) fn start_jobs(&mut self) -> Result<(), StoreError> {
+    pub(super) fn start_jobs(&mut self) {
         while !self.stopping && self.running.len() < self.options.jobs.max(1) {
-            let fitting = self.queue.iter().find_map(|(rank, digest)| {
-                let node = &self.plan.graph[self.actions[digest].nodes[0]];
-                self.device_for(node)
-                    .map(|(device, lease)| (*rank, *digest, device, lease))
-            });
-            let Some((rank, digest, device, lease)) = fitting else {
+            self.next_id += 1;
+            let Some((rank, digest, device)) = self.next_job() else {
                 break;
             };
             self.queue.remove(&rank);
-            self.start(digest, device, lease)?;
+            if !self.start(digest, device) {
+                self.leases.release(self.next_id);
+            }
             // An action may have been put back to wait for its inputs, which are ready by now.
             self.resolve_ready();
         }
-        Ok(())
+        for (device, holder) in self.leases.settle() {
+            self.note(&format!("waits for {device}, which {holder} uses"));
+        }
+        for device in self.leases.asked_for() {
+            self.pool.retire(Some(&device));
+            self.leases.let_go(&device);
+        }
     }
 
-    /// The device a node would run on now, and the lease it takes; none if it has to wait for one.
-    pub(super) fn device_for(&self, node: &Node) -> Option<(String, Option<String>)> {
-        let device = &self.options.device;
-        if !device.starts_with("cuda") {
-            return Some((device.clone(), None));
+    /// The first action in the queue that may run now, and its device.
+    fn next_job(&mut self) -> Option<(Rank, Digest, String)> {
+        if self.running.values().any(|running| running.whole_machine) {
+            return None;
         }
-        if !self.registry.get(&node.kind).is_some_and(|stage| stage.accelerated) {
-            return Some(("cpu".into(), None));
+        for (rank, digest) in &self.queue {
+            let action = &self.actions[digest];
+            if action.whole_machine && !self.running.is_empty() {
+                // Nothing is started before it, or it would wait for ever.
+                return None;
+            }
+            let node = &self.plan.graph[action.nodes[0]];
+            let device = match &self.options.devices {
+                Devices::Host(name) => Some(name.clone()),
+                Devices::Accelerators(_) if !self.registry.get(&node.kind).is_some_and(|stage| stage.accelerated) => {
+                    Some("cpu".into())
+                }
+                Devices::Accelerators(_) => {
+                    let known = || self.history.like(&node.kind, &action.key.config)?.device_memory;
+                    let need = if action.memory == Memory::Normal { known() } else { None };
+                    self.leases.take(self.next_id, need)
+                }
+            };
+            if let Some(device) = device {
+                return Some((*rank, *digest, device));
+            }
         }
-        let free = |name: &&str| {
-            self.running
-                .values()
-                .all(|running| running.lease.as_deref() != Some(*name))
-        };
-        let lease = device.split(',').map(str::trim).find(free)?.to_owned();
-        Some((lease.clone(), Some(lease)))
+        None
     }
 
-    pub(super) fn start(&mut self, digest: Digest, device: String, lease: Option<String>) -> Result<(), StoreError> {
+    /// Starts a job; says `false` if it could not or need not.
+    fn start(&mut self, digest: Digest, device: String) -> bool {
+        if self.store.held(&digest).is_some() {
+            self.wait_for(digest);
+            return false;
+        }
         let action = &self.actions[&digest];
         let node = &self.plan.graph[action.nodes[0]];
         let Reads { inputs, missing } = folder::reads(self.store, node, &action.key, &self.results);
         if !missing.is_empty() {
             self.bring_back(digest, &missing);
-            return Ok(());
+            return false;
         }
         let Some(stage) = self.registry.get(&node.kind) else {
             let what = Failure::bug(format!("there is no stage kind `{}`", node.kind));
             self.fail_action(digest, what, None);
-            return Ok(());
+            return false;
         };
-        let force = action.force;
+        let (force, memory, whole_machine) = (action.force, action.memory, action.whole_machine);
         let order = Order {
             node,
             stage,
@@ -80,18 +106,29 @@ impl Walk<'_> {
             settings: &action.settings,
             inputs,
             device: device.clone(),
+            memory,
             force,
         };
-        let (attempt, nonce) = folder::make(self.store, self.options, order)?;
+        let (attempt, nonce) = match folder::make(self.store, self.options, order) {
+            Ok(made) => made,
+            Err(e) => {
+                self.fail_action(digest, e.into(), None);
+                return false;
+            }
+        };
+        if memory != Memory::Normal {
+            // Warm workers that wait for work keep what they have allocated.
+            self.pool.retire((!whole_machine).then_some(device.as_str()));
+        }
         let info = self.info(&digest, attempt.number(), &device);
-        self.next_id += 1;
         if let Err(failure) = self.pool.start(self.next_id, attempt.dir(), &nonce, &device) {
             self.fail_action(digest, failure, None);
-            return Ok(());
+            return false;
         }
         self.record.event(
             "job_started",
-            json!({"stage": info.stage, "axes": info.axes, "key": digest, "attempt": info.attempt, "device": device}),
+            json!({"stage": info.stage, "axes": info.axes, "key": digest, "attempt": info.attempt, "device": device,
+                   "memory": memory}),
         );
         self.observer.job_started(&info);
         self.running.insert(
@@ -100,14 +137,14 @@ impl Walk<'_> {
                 action: digest,
                 info,
                 attempt,
-                lease,
+                whole_machine,
             },
         );
-        Ok(())
+        true
     }
 
     /// Bytes an action reads are not there (evicted, or damaged and set aside): their makers run again first.
-    pub(super) fn bring_back(&mut self, digest: Digest, makers: &BTreeSet<NodeIndex>) {
+    fn bring_back(&mut self, digest: Digest, makers: &BTreeSet<NodeIndex>) {
         let makers: BTreeSet<Digest> = self
             .actions
             .iter()
@@ -115,7 +152,7 @@ impl Walk<'_> {
             .map(|(d, _)| *d)
             .collect();
         // One that another reader asked for is on its way.
-        let ended = |maker: &&Digest| self.actions[*maker].retried && self.actions[*maker].status != Status::Pending;
+        let ended = |maker: &&Digest| self.actions[*maker].remade && self.actions[*maker].status != Status::Pending;
         if let Some(maker) = makers.iter().find(ended) {
             let stage = &self.plan.graph[self.actions[maker].nodes[0]].stage;
             let how = match self.actions[maker].status {
@@ -134,7 +171,7 @@ impl Walk<'_> {
             if action.status == Status::Pending {
                 continue;
             }
-            (action.status, action.force, action.retried) = (Status::Pending, true, true);
+            (action.status, action.force, action.remade) = (Status::Pending, true, true);
             for node in action.nodes.clone() {
                 self.schedule.reopen(node);
             }
@@ -152,18 +189,5 @@ impl Walk<'_> {
     }
 }
 
-/// Weight of a stage kind that never ran.
-const UNKNOWN: u64 = 1000;
-
-/// Mean milliseconds of earlier runs by stage kind: whole numbers, so that equal paths compare equal.
-fn typical_times(store: &Store) -> BTreeMap<String, u64> {
-    let mut sums: BTreeMap<String, (f64, f64)> = BTreeMap::new();
-    // Without a catalogue all weigh the same, which costs order but no result.
-    for entry in store.catalogue().unwrap_or_default().entries {
-        let sum = sums.entry(entry.kind).or_default();
-        *sum = (sum.0 + entry.seconds, sum.1 + 1.0);
-    }
-    sums.into_iter()
-        .map(|(kind, (seconds, n))| (kind, (seconds / n * 1000.0) as u64))
-        .collect()
-}
+/// Seconds that a stage kind is taken to need if it never ran.
+const UNKNOWN: f64 = 1.0;

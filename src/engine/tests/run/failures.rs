@@ -20,12 +20,66 @@ fn each_way_to_fail_has_its_kind_and_its_words() {
         ("fail", FailureKind::Stage, "told to fail"),
         ("panic", FailureKind::Bug, "told to panic"),
         ("abort", FailureKind::Killed, "SIGABRT"),
+        ("kill", FailureKind::Killed, "SIGKILL"),
+        ("allocate", FailureKind::OutOfMemory, "memory allocation of"),
         ("exit", FailureKind::LostWorker, "status 3"),
+        ("bad_input", FailureKind::BadInput, "BadInput"),
+        ("timeout", FailureKind::Timeout, "Timeout"),
+        ("disk_full", FailureKind::DiskFull, "no storage space"),
+        ("out_of_memory", FailureKind::OutOfMemory, "OutOfMemory"),
+        (
+            "device_out_of_memory",
+            FailureKind::DeviceOutOfMemory,
+            "DeviceOutOfMemory",
+        ),
     ] {
         let failure = failing(behave);
         assert_eq!(failure.kind, kind, "{failure:?}");
         assert!(failure.message.contains(word), "{failure:?}");
     }
+}
+
+#[test]
+fn a_report_in_json_counts_actions_and_names_kinds() {
+    let mut lab = Lab::new();
+    lab.stage("a", says("a"), &[]);
+    lab.run();
+    lab.stage("b", says("b"), &[]);
+    let c = lab.stage("c", behaves("c", "exit"), &[]);
+    lab.stage("after_c", says("d"), &[c]);
+    lab.options.keep_going = true;
+    let report = serde_json::to_value(lab.run()).unwrap();
+    let counts = [
+        "executed",
+        "cached",
+        "failed",
+        "waited",
+        "retried",
+        "blocked",
+        "not_started",
+    ];
+    assert_eq!(counts.map(|name| report[name].as_u64().unwrap()), [1, 1, 1, 0, 1, 1, 0]);
+    assert!(report["seconds"].as_f64().unwrap() > 0.0);
+    let failure = &report["failures"][0];
+    assert_eq!(
+        (&failure["stage"], &failure["kind"], &failure["attempts"]),
+        (&"c".into(), &"lost_worker".into(), &2.into())
+    );
+    assert!(failure["key"].is_string() && failure["log"].is_string() && failure["message"].is_string());
+}
+
+#[test]
+fn a_full_disk_stops_the_run_whatever_else_could_go_on() {
+    let mut lab = Lab::new();
+    lab.stage("a", behaves("a", "disk_full"), &[]);
+    lab.stage("b", says("b"), &[]);
+    lab.options.keep_going = true;
+    let report = lab.run();
+    assert_eq!(
+        (report.failed, report.not_started, report.exit_code()),
+        (1, 1, 6),
+        "{report:?}"
+    );
 }
 
 #[test]

@@ -1,10 +1,8 @@
 //! A worker killed at any step of publishing leaves a store that the next run completes.
 
-use super::lab::{Lab, RUNNER, says, worker};
-use moelab_engine::digest::Digest;
+use super::lab::{Lab, says, worker};
+use super::several::{start_runner, wait_until_begun};
 use moelab_engine::store::{Holder, failpoint};
-use std::fs;
-use std::process::{Command, Stdio};
 
 #[test]
 fn after_a_death_at_any_step_the_next_run_gives_the_same_result() {
@@ -48,22 +46,8 @@ fn after_a_death_at_any_step_the_next_run_gives_the_same_result() {
 fn a_worker_dies_with_its_runner_and_so_does_its_lock() {
     let dir = tempfile::tempdir().unwrap();
     let lab = Lab::at(dir.path());
-    let mut runner = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "the_runner_process", "--nocapture"])
-        .env(RUNNER, dir.path())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let key: Digest = loop {
-        let works = fs::read_dir(lab.store.root().join("work")).unwrap().flatten();
-        let begun = |work: &fs::DirEntry| {
-            fs::read_to_string(work.path().join("1/events.jsonl")).is_ok_and(|events| events.contains("started"))
-        };
-        match works.into_iter().find(begun) {
-            Some(work) => break work.file_name().to_str().unwrap().parse().unwrap(),
-            None => std::thread::yield_now(),
-        }
-    };
+    let mut runner = start_runner(dir.path(), "for_ever");
+    let key = wait_until_begun(&lab);
     let holder = Holder::this_process("test");
     assert!(
         lab.store.try_lock(&key, &holder).unwrap().is_none(),

@@ -45,6 +45,7 @@ impl Lab {
         let store = Store::open(&dir.join("store")).unwrap();
         let mut options = RunOptions::new(worker(&[]), BUILD);
         options.data = dir.join("data");
+        options.device_locks = dir.join("devices");
         std::fs::create_dir_all(&options.data).unwrap();
         Self {
             _dir: None,
@@ -130,6 +131,22 @@ impl Lab {
     }
 }
 
+/// `deep` layers of `wide` stages, each of which takes from two of the layer before.
+pub fn grid(lab: &mut Lab, deep: usize, wide: usize, behave: &str) {
+    let mut above: Vec<NodeIndex> = vec![];
+    for layer in 0..deep {
+        let stage = |i: usize| {
+            let name = format!("s{layer}_{i}");
+            let from: Vec<_> = match above.len() {
+                0 => vec![],
+                n => [above[i], above[(i + 1) % n]].into(),
+            };
+            lab.stage(&name, behaves(&name, behave), &from)
+        };
+        above = (0..wide).map(stage).collect();
+    }
+}
+
 pub fn empty() -> Plan {
     Plan {
         graph: DiGraph::new(),
@@ -153,7 +170,20 @@ pub fn worker(env: &[(&str, &str)]) -> WorkerCommand {
 }
 
 pub fn registry() -> Registry {
-    let stage = |kind, accelerated| Stage {
+    let fast = Stage {
+        accelerated: true,
+        ..kind("fast")
+    };
+    // Takes a single artifact.
+    let step = Stage {
+        inputs: vec![Port::optional("points", &["points"])],
+        ..kind("step")
+    };
+    Registry::new([kind("echo"), fast, step])
+}
+
+fn kind(kind: &'static str) -> Stage {
+    Stage {
         kind,
         version: 1,
         summary: "Says something.",
@@ -183,9 +213,8 @@ pub fn registry() -> Registry {
         draws: |_| false,
         check: |_, _| Ok(()),
         sources: |_, _| Ok(BTreeMap::new()),
-        accelerated,
-    };
-    Registry::new([stage("echo", false), stage("fast", true)])
+        accelerated: false,
+    }
 }
 
 /// Writes down what it hears.
@@ -197,10 +226,12 @@ pub struct Log {
     pub ended: Vec<String>,
     pub events: Vec<String>,
     pub notes: Vec<String>,
+    /// Per job in the order of starts: its stage, and the stages that ran beside it.
+    pub beside: Vec<(String, Vec<String>)>,
     /// Most jobs at one time: all, and by device.
     pub most: usize,
     pub most_by_device: BTreeMap<String, usize>,
-    running: Vec<String>,
+    running: Vec<(String, String)>,
 }
 
 impl Observer for Log {
@@ -211,9 +242,11 @@ impl Observer for Log {
     fn job_started(&mut self, job: &JobInfo) {
         self.started.push(job.stage.clone());
         self.devices.push(job.device.clone());
-        self.running.push(job.device.clone());
+        let beside = self.running.iter().map(|(stage, _)| stage.clone()).collect();
+        self.beside.push((job.stage.clone(), beside));
+        self.running.push((job.stage.clone(), job.device.clone()));
         self.most = self.most.max(self.running.len());
-        let same = self.running.iter().filter(|device| **device == job.device).count();
+        let same = self.running.iter().filter(|(_, device)| *device == job.device).count();
         let most = self.most_by_device.entry(job.device.clone()).or_default();
         *most = same.max(*most);
     }
@@ -224,13 +257,18 @@ impl Observer for Log {
     }
 
     fn job_finished(&mut self, job: &JobInfo, ended: &Ended) {
-        if let Some(at) = self.running.iter().position(|device| *device == job.device) {
+        if let Some(at) = self.running.iter().position(|(stage, _)| *stage == job.stage) {
             self.running.remove(at);
         }
         let how = match ended {
             Ended::Done { .. } => "done",
             Ended::AlreadyThere => "already there",
+            Ended::Busy => "busy",
             Ended::Interrupted => "interrupted",
+            Ended::Retried { memory, .. } => {
+                self.ended.push(format!("{} retried {}", job.stage, memory.name()));
+                return;
+            }
             Ended::Failed(_) => "failed",
         };
         self.ended.push(format!("{} {how}", job.stage));

@@ -8,6 +8,9 @@ mod failures;
 mod kills;
 mod lab;
 mod order;
+mod retry;
+mod scale;
+mod several;
 mod stop;
 mod worker;
 
@@ -19,12 +22,10 @@ fn the_worker_process() {
     }
 }
 
-/// Runs a job that never ends if a test started it; see `kills`.
+/// Is a runner in a folder of its own choice if a test started it; see `several` and `kills`.
 #[test]
 fn the_runner_process() {
     if let Some(dir) = std::env::var_os(lab::RUNNER) {
-        let mut lab = lab::Lab::at(dir.as_ref());
-        lab.stage("a", lab::behaves("a", "for_ever"), &[]);
-        lab.run();
+        several::runner(dir.as_ref());
     }
 }

@@ -1,9 +1,10 @@
 //! A stage runner whose stages do as their settings say.
 
 use moelab_engine::job::worker::Worker;
-use moelab_engine::job::{Failure, JobContext};
+use moelab_engine::job::{Failure, FailureKind, JobContext, Memory};
 use serde::Deserialize;
 use std::fs;
+use std::io::Write;
 use std::sync::Arc;
 
 #[derive(Deserialize)]
@@ -24,13 +25,22 @@ pub fn serve() {
 
 fn echo(context: &JobContext) -> Result<(), Failure> {
     let Settings { text, n, behave } = context.settings()?;
-    let data = context.data();
     eprintln!("echo says {text}");
+    let data = context.data();
+    match behave.split_once(':') {
+        // Fails this way in the first attempt only, which leaves a checkpoint.
+        Some(("once", way)) => {
+            let state = context.checkpoints_dir()?.join("state");
+            if !state.exists() {
+                fs::write(state, "saved")?;
+                misbehave(way, context)?;
+            }
+        }
+        // Goes on when a file of that name appears.
+        Some(("wait_for", name)) => wait_for(&data.join(name)),
+        _ => misbehave(&behave, context)?,
+    }
     match behave.as_str() {
-        "fail" => return Err(Failure::stage("told to fail")),
-        "panic" => panic!("told to panic"),
-        "abort" => std::process::abort(),
-        "exit" => std::process::exit(3),
         "until_stopped" => loop {
             if context.should_stop() {
                 fs::write(context.checkpoints_dir()?.join("state"), "saved")?;
@@ -41,8 +51,6 @@ fn echo(context: &JobContext) -> Result<(), Failure> {
         "for_ever" => loop {
             std::thread::park();
         },
-        // Goes on when the file `go` appears.
-        "wait_for_go" => wait_for(&data.join("go")),
         // Two such jobs end only if they run at the same time.
         "meet" => {
             fs::write(data.join(&text), "")?;
@@ -50,12 +58,17 @@ fn echo(context: &JobContext) -> Result<(), Failure> {
                 wait_for(&data.join(other));
             }
         }
-        // Fails until somebody mends it.
-        "fail_unless_mended" if !data.join("mended").exists() => return Err(Failure::stage("not mended")),
+        // Leaves a line for every time it ran.
+        "count" => {
+            let mut file = fs::File::options().create(true).append(true).open(data.join("ran"))?;
+            writeln!(file, "{text}")?;
+        }
         _ => {}
     }
     let mut made = text;
-    for input in context.all("points") {
+    // A graph of many layers would end in gigabytes.
+    let quoted = if behave == "brief" { &[] } else { context.all("points") };
+    for input in quoted {
         made.push('(');
         made.push_str(&fs::read_to_string(&input.path)?);
         made.push(')');
@@ -67,6 +80,37 @@ fn echo(context: &JobContext) -> Result<(), Failure> {
     fs::write(context.output("data")?, &made)?;
     fs::write(context.output("size")?, n.to_string())?;
     Ok(())
+}
+
+/// The ways to fail.
+fn misbehave(behave: &str, context: &JobContext) -> Result<(), Failure> {
+    let fail = |kind| Err(Failure::new(kind, format!("told to end with {kind:?}")));
+    let memory = context.job().memory;
+    match behave {
+        "fail" => Err(Failure::stage("told to fail")),
+        "fail_unless_mended" if !context.data().join("mended").exists() => Err(Failure::stage("not mended")),
+        "panic" => panic!("told to panic"),
+        "abort" => std::process::abort(),
+        // No machine has so much.
+        "allocate" => {
+            eprintln!("{}", vec![1_u8; isize::MAX as usize].len());
+            Ok(())
+        }
+        "kill" => {
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
+                .map_err(std::io::Error::from)?;
+            Ok(())
+        }
+        "exit" => std::process::exit(3),
+        "bad_input" => fail(FailureKind::BadInput),
+        "timeout" => fail(FailureKind::Timeout),
+        "disk_full" => Err(std::io::Error::from(std::io::ErrorKind::StorageFull).into()),
+        "out_of_memory" => fail(FailureKind::OutOfMemory),
+        "out_of_memory_unless_alone" if memory == Memory::Normal => fail(FailureKind::OutOfMemory),
+        "device_out_of_memory" => fail(FailureKind::DeviceOutOfMemory),
+        "device_out_of_memory_unless_saving" if !context.saves_memory() => fail(FailureKind::DeviceOutOfMemory),
+        _ => Ok(()),
+    }
 }
 
 fn wait_for(file: &std::path::Path) {
