@@ -122,7 +122,7 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
             Part::Value,
             format!("`{}` cannot name an experiment", words::shorten(&name)),
         );
-        problems.push(problem.hint("letters, digits, _ and -, beginning with a letter"));
+        problems.push(problem.hint(fields::NAME));
     }
     let description = root.get("description").and_then(|item| item.text("a text", problems));
     let seeds = seeds(root.get("seeds"), problems);

@@ -378,6 +378,7 @@ impl<'a> Builder<'a> {
         Plan {
             graph: self.graph,
             cells,
+            project: self.experiment.pipeline.project(),
         }
     }
 }

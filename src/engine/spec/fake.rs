@@ -2,7 +2,6 @@
 
 use crate::stage::{Output, Port, Registry, Settings, Stage};
 use serde_json::{Map, Value, json};
-use std::path::Path;
 
 fn stage(kind: &'static str, schema: Value, inputs: Vec<Port>, outputs: fn(&Value) -> Vec<Output>) -> Stage {
     Stage {
@@ -19,7 +18,7 @@ fn stage(kind: &'static str, schema: Value, inputs: Vec<Port>, outputs: fn(&Valu
         draws: |_| false,
         check: |_, _| Ok(()),
         sources: |_, _| Ok(Default::default()),
-        accelerated: false,
+        accelerated: |_| false,
     }
 }
 
@@ -69,8 +68,8 @@ pub fn registry() -> Registry {
         },
     );
     load.settings.normalise = |s| filled(s, json!({"limit": null}));
-    load.sources = |settings, data: &Path| match settings["dataset"].as_str() {
-        Some("missing") => Err(format!("no data set `missing` in {}", data.display())),
+    load.sources = |settings, folders| match settings["dataset"].as_str() {
+        Some("missing") => Err(format!("no data set `missing` in {}", folders.data.display())),
         Some(name) => Ok([("file".to_owned(), crate::digest::Digest::of(name.as_bytes()))].into()),
         None => Ok(Default::default()),
     };

@@ -55,7 +55,7 @@ pub fn read(
             problems.push(
                 entry
                     .key_problem(message)
-                    .hint("letters, digits, _ and -, beginning with a letter"),
+                    .hint(fields::NAME),
             );
             continue;
         }
@@ -122,7 +122,7 @@ enum Located {
 fn locate(stage: &str, rest: &[&str], outputs: &[Output]) -> Result<(String, Located), (String, Option<String>)> {
     let (first, within) = (rest[0], rest[1..].join("."));
     if let Some(output) = outputs.iter().find(|o| o.name == first) {
-        let name = output.name.to_owned();
+        let name = output.name.to_string();
         return match (output.artifact, within.is_empty()) {
             ("metrics", false) => Ok((name, Located::Field(within))),
             ("metrics", true) => Err((
@@ -146,7 +146,7 @@ fn locate(stage: &str, rest: &[&str], outputs: &[Output]) -> Result<(String, Loc
     }
     let metrics: Vec<&Output> = outputs.iter().filter(|o| o.artifact == "metrics").collect();
     match metrics[..] {
-        [one] => Ok((one.name.to_owned(), Located::Field(rest.join(".")))),
+        [one] => Ok((one.name.to_string(), Located::Field(rest.join(".")))),
         _ => {
             let readable = outputs
                 .iter()

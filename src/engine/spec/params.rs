@@ -27,7 +27,7 @@ fn check_names(item: &Item<'_>, problems: &mut Vec<Problem>) {
             problems.push(
                 entry
                     .key_problem(message)
-                    .hint("letters, digits, _ and -, beginning with a letter"),
+                    .hint(super::fields::NAME),
             );
         }
         check_names(&entry, problems);

@@ -7,7 +7,7 @@ use super::report::Problem;
 use super::words;
 use crate::stage::Registry;
 use serde_json::{Map, Value};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A pipeline as written: nothing interpolated yet.
@@ -51,6 +51,13 @@ const RESERVED: [&str; 3] = ["stage", "inputs", "stream"];
 impl Pipeline {
     pub fn stage(&self, name: &str) -> Option<&StageSpec> {
         self.stages.iter().find(|stage| stage.name == name)
+    }
+
+    /// The folder that holds `pipelines/`.
+    pub fn project(&self) -> PathBuf {
+        let file = std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone());
+        let folder = file.parent().and_then(Path::parent);
+        folder.map_or_else(|| PathBuf::from("."), Path::to_owned)
     }
 
     /// A problem within a stage.
@@ -100,7 +107,7 @@ fn stage(item: &Item<'_>, registry: &Registry, problems: &mut Vec<Problem>) -> O
         let message = format!("`{}` cannot name a stage", words::shorten(&name));
         problems.push(
             item.key_problem(message)
-                .hint("letters, digits, _ and -, beginning with a letter"),
+                .hint(fields::NAME),
         );
     }
     let Value::Object(map) = item.value else {

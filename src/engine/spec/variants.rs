@@ -10,7 +10,7 @@ use super::pipeline::{Pipeline, StageSpec};
 use super::report::Problem;
 use super::schema::{self, Misfit, Schema};
 use super::words;
-use crate::stage::{Output, Registry, Stage};
+use crate::stage::{Connected, Output, Registry, Stage, Unfit};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -46,11 +46,10 @@ impl Variants {
 
 /// Which inputs of a stage are settings, by name.
 pub fn fed<'s>(spec: &'s StageSpec, stage: &Stage) -> Vec<&'s str> {
-    let ports = &stage.inputs;
     spec.inputs
         .iter()
         .map(|i| i.name.as_str())
-        .filter(|name| !ports.iter().any(|p| p.name == *name))
+        .filter(|name| stage.port(name).is_none())
         .collect()
 }
 
@@ -179,14 +178,16 @@ impl OneStage<'_> {
         let (Some(stream), true) = (stream.and_then(|stream| stream.as_u64()), wrong.is_empty()) else {
             return Err(wrong);
         };
-        let normalised = self.normalise(&settings, &fed).map_err(|message| {
-            let problem = self.pipeline.problem(
-                &self.spec.name,
-                &[],
-                Part::Key,
-                format!("stage `{}`: {message}", self.spec.name),
-            );
-            vec![problem.maybe_hint(in_row(row))]
+        let normalised = self.normalise(&settings, &fed).map_err(|Unfit(misfits)| {
+            let placed = misfits.into_iter().map(|misfit| {
+                if !misfit.path.is_empty() {
+                    return self.misplaced(misfit, row);
+                }
+                let message = format!("stage `{}`: {}", self.spec.name, misfit.message);
+                let problem = self.pipeline.problem(&self.spec.name, &[], Part::Key, message);
+                problem.maybe_hint(misfit.hint.or_else(|| in_row(row)))
+            });
+            placed.collect::<Vec<_>>()
         })?;
         Ok(Variant {
             settings: settings.as_object().cloned().unwrap_or_default(),
@@ -217,15 +218,16 @@ impl OneStage<'_> {
 
     /// Complete settings. With settings still to come from other stages, samples stand in for them: enough to know
     /// outputs and randomness, while the rules of the stage wait for the real values.
-    fn normalise(&self, settings: &Value, fed: &[&str]) -> Result<Value, String> {
+    fn normalise(&self, settings: &Value, fed: &[&str]) -> Result<Value, Unfit> {
         let mut settings = settings.clone();
         for name in fed {
             settings[*name] = self.schema.sample(name);
         }
         let normalised = (self.stage.settings.normalise)(&settings)?;
         if fed.is_empty() {
-            let ports: Vec<&str> = self.spec.inputs.iter().map(|i| i.name.as_str()).collect();
-            (self.stage.check)(&normalised, &ports)?;
+            let inputs = self.spec.inputs.iter();
+            let ports = inputs.map(|input| (input.name.as_str(), input.over.is_some()));
+            (self.stage.check)(&normalised, &Connected(ports.collect()))?;
         }
         Ok(normalised)
     }

@@ -4,7 +4,7 @@ use super::doc::Part;
 use super::pipeline::{InputSpec, Pipeline, StageSpec};
 use super::report::Problem;
 use super::variants::Variants;
-use super::{schema, words};
+use super::{fields, schema, words};
 use crate::stage::{Output, Port, Registry, Stage};
 use std::collections::BTreeSet;
 
@@ -30,13 +30,13 @@ pub type Wrong = (String, Option<String>);
 /// Connects one input of `consumer` to a producer with these outputs.
 pub fn connect(input: &InputSpec, consumer: &Stage, producer: &[Output]) -> Result<Wire, Wrong> {
     let from = &input.stage;
-    match consumer.inputs.iter().find(|port| port.name == input.name) {
+    match consumer.port(&input.name) {
         Some(port) => {
-            let output = pick(input, producer, |o| port.accepts.contains(&o.artifact), &wanted(port))?;
+            let output = pick(input, producer, |o| port.takes(o.artifact), &wanted(port))?;
             let into = if input.over.is_some() { Into::Gather } else { Into::Port };
             Ok(Wire {
                 into,
-                output: output.name.to_owned(),
+                output: output.name.to_string(),
                 artifact: output.artifact.to_owned(),
             })
         }
@@ -54,7 +54,7 @@ pub fn connect(input: &InputSpec, consumer: &Stage, producer: &[Output]) -> Resu
             }
             Ok(Wire {
                 into: Into::Setting,
-                output: output.name.to_owned(),
+                output: output.name.to_string(),
                 artifact: output.artifact.to_owned(),
             })
         }
@@ -62,6 +62,9 @@ pub fn connect(input: &InputSpec, consumer: &Stage, producer: &[Output]) -> Resu
 }
 
 fn wanted(port: &Port) -> String {
+    if port.is_any() {
+        return "an artifact".into();
+    }
     port.accepts.join(" or ")
 }
 
@@ -69,7 +72,7 @@ fn named<'o>(name: &str, from: &str, outputs: &'o [Output]) -> Result<&'o Output
     outputs.iter().find(|o| o.name == name).ok_or_else(|| {
         (
             format!("stage `{from}` has no output `{name}`"),
-            words::suggest(name, outputs.iter().map(|o| o.name)),
+            words::suggest(name, outputs.iter().map(|o| &*o.name)),
         )
     })
 }
@@ -162,10 +165,13 @@ fn check_input(
     let path = ["inputs", input.name.as_str()];
     let problem = |part, message: String| pipeline.problem(&spec.name, &path, part, message);
     let settings = schema::properties(&stage.settings.schema);
-    let port = stage.inputs.iter().find(|port| port.name == input.name);
-    match port {
+    match stage.port(&input.name) {
         None if settings.contains(&input.name.as_str()) => {
-            if input.over.is_some() {
+            if stage.inputs.iter().any(Port::is_any) {
+                // Its ports and outputs have to be known before anything has run.
+                let message = format!("`{}` is a setting of `{}`, which are written out", input.name, spec.kind);
+                problems.push(problem(Part::Key, message).hint("give the input another name"));
+            } else if input.over.is_some() {
                 let message = format!("`{}` is a setting: only ports take a fan-in", input.name);
                 problems.push(problem(Part::Key, message));
             }
@@ -179,6 +185,12 @@ fn check_input(
             };
             let message = format!("stage kind `{}` has no input or setting `{}`", spec.kind, input.name);
             problems.push(problem(Part::Key, message).hint(hint));
+        }
+        Some(port) if port.is_any() => {
+            if !fields::is_name(&input.name) {
+                let message = format!("`{}` cannot name an input", words::shorten(&input.name));
+                problems.push(problem(Part::Key, message).hint(fields::NAME));
+            }
         }
         Some(port) => match (port.gathers, &input.over) {
             (true, None) => {
@@ -282,7 +294,7 @@ pub fn connect_rows(
             let Some(from) = pipeline.stages.iter().position(|s| s.name == input.stage) else {
                 continue;
             };
-            let known = stage.inputs.iter().any(|p| p.name == input.name)
+            let known = stage.port(&input.name).is_some()
                 || schema::properties(&stage.settings.schema).contains(&input.name.as_str());
             if !known || variants.at[from].len() != rows || variants.at[to].len() != rows {
                 continue;

@@ -8,7 +8,7 @@ use crate::job::Failure;
 use crate::plan::Node;
 use crate::store::{Store, StoreError};
 use petgraph::graph::NodeIndex;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Walk<'_> {
@@ -47,7 +47,8 @@ impl Walk<'_> {
         if !device.starts_with("cuda") {
             return Some((device.clone(), None));
         }
-        if !self.registry.get(&node.kind).is_some_and(|stage| stage.accelerated) {
+        let settings = Value::Object(node.settings.clone());
+        if !self.registry.get(&node.kind).is_some_and(|stage| (stage.accelerated)(&settings)) {
             return Some(("cpu".into(), None));
         }
         let free = |name: &&str| {
@@ -78,6 +79,7 @@ impl Walk<'_> {
             stage,
             key: &action.key,
             settings: &action.settings,
+            project: &self.plan.project,
             inputs,
             device: device.clone(),
             force,

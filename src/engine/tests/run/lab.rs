@@ -134,6 +134,7 @@ pub fn empty() -> Plan {
     Plan {
         graph: DiGraph::new(),
         cells: vec![],
+        project: std::path::PathBuf::new(),
     }
 }
 
@@ -153,7 +154,7 @@ pub fn worker(env: &[(&str, &str)]) -> WorkerCommand {
 }
 
 pub fn registry() -> Registry {
-    let stage = |kind, accelerated| Stage {
+    let stage = |kind, accelerated: fn(&Value) -> bool| Stage {
         kind,
         version: 1,
         summary: "Says something.",
@@ -185,7 +186,7 @@ pub fn registry() -> Registry {
         sources: |_, _| Ok(BTreeMap::new()),
         accelerated,
     };
-    Registry::new([stage("echo", false), stage("fast", true)])
+    Registry::new([stage("echo", |_| false), stage("fast", |_| true)])
 }
 
 /// Writes down what it hears.
