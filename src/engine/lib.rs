@@ -5,6 +5,7 @@
 
 pub mod digest;
 pub mod job;
+pub mod keeper;
 pub mod key;
 pub mod plan;
 pub mod run;
