@@ -4,6 +4,7 @@ mod args;
 mod device;
 mod exit;
 mod graph;
+mod keep;
 mod log;
 mod plan;
 mod progress;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Show(show) => show::main(&args.common, show),
         Command::Log(log) => log::main(&args.common, log),
         Command::Schema(schema) => schema::main(schema),
+        Command::Keep => keep::main(),
     };
     done.unwrap_or_else(Exit::report)
 }

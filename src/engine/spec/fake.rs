@@ -1,6 +1,6 @@
 //! A small registry for tests: a pipeline of the usual shape without any machine learning.
 
-use crate::stage::{Output, Port, Registry, Settings, Stage};
+use crate::stage::{Misfit, Output, Port, Registry, Settings, Stage, Unfit};
 use serde_json::{Map, Value, json};
 
 fn stage(kind: &'static str, schema: Value, inputs: Vec<Port>, outputs: fn(&Value) -> Vec<Output>) -> Stage {
@@ -52,7 +52,8 @@ fn train_schema() -> Value {
     }))
 }
 
-/// `load → train → find → cluster → choose → score`, and `copy`, which draws nothing and has two outputs of one type.
+/// `load → train → find → cluster → choose → score`, and `copy`, which draws nothing and has two outputs of one type, and
+/// `shell`, which leaves its inputs and outputs to the user.
 pub fn registry() -> Registry {
     let mut load = stage(
         "load",
@@ -164,7 +165,45 @@ pub fn registry() -> Registry {
     copy.settings.schema["required"] = json!(["size"]);
     copy.settings.normalise = |s| filled(s, json!({}));
 
-    Registry::new([load, train, find, embed, cluster, choose, score, copy])
+    let mut shell = stage(
+        "shell",
+        object(
+            json!({"gives": {"type": "array", "items": {"type": "string"}, "default": ["out"]},
+                      "reads": {"type": ["array", "null"], "items": {"type": "string"}, "default": null}}),
+        ),
+        vec![Port::ANY],
+        |settings| {
+            let names = settings["gives"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str);
+            let output = |name: &str| Output {
+                name: name.to_owned().into(),
+                ..Output::file("", "model")
+            };
+            names.map(output).collect()
+        },
+    );
+    shell.settings.normalise = |s| filled(s, json!({"gives": ["out"], "reads": null}));
+    shell.check = |settings, ports| {
+        let reads = settings["reads"].as_array().into_iter().flatten().enumerate();
+        let unknown = reads.filter(|(_, name)| !ports.has(name.as_str().unwrap_or_default()));
+        let misfits: Vec<_> = unknown
+            .map(|(i, name)| Misfit {
+                path: vec!["reads".into(), i.to_string()],
+                message: format!("nothing is called {name}"),
+                ..Misfit::default()
+            })
+            .collect();
+        if misfits.is_empty() {
+            Ok(())
+        } else {
+            Err(Unfit(misfits))
+        }
+    };
+
+    Registry::new([load, train, find, embed, cluster, choose, score, copy, shell])
 }
 
 /// A pipeline that uses all of it but `copy`.

@@ -52,11 +52,7 @@ pub fn read(
     for entry in item.entries("a mapping from names to metrics", problems) {
         if !fields::is_name(entry.name()) {
             let message = format!("`{}` cannot name a metric", words::shorten(entry.name()));
-            problems.push(
-                entry
-                    .key_problem(message)
-                    .hint(fields::NAME),
-            );
+            problems.push(entry.key_problem(message).hint(fields::NAME));
             continue;
         }
         found.extend(metric(&entry, pipeline, variants, problems));
@@ -82,7 +78,7 @@ fn metric(item: &Item<'_>, pipeline: &Pipeline, variants: &Variants, problems: &
             return None;
         }
     };
-    let Some(index) = pipeline.stages.iter().position(|s| s.name == stage) else {
+    let Some(index) = pipeline.place(stage) else {
         // A stage that could not be read has been reported.
         if pipeline.doc.value["stages"].get(stage).is_none() {
             let problem = of.problem(format!("the pipeline has no stage `{stage}`"));

@@ -63,12 +63,13 @@ pub fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Variants {
     let mut variants = Variants::default();
+    let mut schemas: BTreeMap<&str, Result<Schema<'_>, String>> = BTreeMap::new();
     for spec in &pipeline.stages {
         let mut found = Vec::new();
         let mut at = Vec::new();
         // Unknown kinds have been reported; nothing can be said about their settings.
         if let Some(stage) = registry.get(&spec.kind) {
-            match Schema::new(stage) {
+            match schemas.entry(stage.kind).or_insert_with(|| Schema::new(stage)) {
                 Ok(schema) => {
                     let mut one = OneStage {
                         pipeline,
@@ -81,7 +82,7 @@ pub fn resolve(
                     };
                     (found, at) = one.resolve(rows, problems);
                 }
-                Err(message) => problems.push(pipeline.problem(&spec.name, &["stage"], Part::Value, message)),
+                Err(message) => problems.push(pipeline.problem(&spec.name, &["stage"], Part::Value, message.as_str())),
             }
         }
         variants.all.push(found);
@@ -94,7 +95,7 @@ struct OneStage<'a> {
     pipeline: &'a Pipeline,
     spec: &'a StageSpec,
     stage: &'a Stage,
-    schema: Schema<'a>,
+    schema: &'a Schema<'a>,
     params: &'a Map<String, Value>,
     told: bool,
     /// Names of the axes present in a row → those the settings use.

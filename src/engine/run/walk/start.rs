@@ -48,7 +48,11 @@ impl Walk<'_> {
             return Some((device.clone(), None));
         }
         let settings = Value::Object(node.settings.clone());
-        if !self.registry.get(&node.kind).is_some_and(|stage| (stage.accelerated)(&settings)) {
+        if !self
+            .registry
+            .get(&node.kind)
+            .is_some_and(|stage| (stage.accelerated)(&settings))
+        {
             return Some(("cpu".into(), None));
         }
         let free = |name: &&str| {

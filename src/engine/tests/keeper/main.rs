@@ -27,7 +27,10 @@ struct Lab {
 impl Lab {
     fn new() -> Self {
         let here = std::env::current_exe().unwrap();
-        let call = format!("{KEEPER}=1 exec '{}' --exact the_keeper_process --nocapture", here.display());
+        let call = format!(
+            "{KEEPER}=1 exec '{}' --exact the_keeper_process --nocapture",
+            here.display()
+        );
         Self {
             dir: tempfile::tempdir().unwrap(),
             keeper: Keeper::new("/bin/sh", &["-c", &call]),
@@ -84,7 +87,10 @@ fn a_program_sees_its_own_variables_and_no_input() {
     let lab = Lab::new();
     assert!(matches!(lab.run("env | sort; cat"), End::Exited(0)));
     let log = lab.read("log");
-    assert!(log.contains("PATH=/usr/bin:/bin\n") && !log.contains(KEEPER) && !log.contains("HOME"), "{log}");
+    assert!(
+        log.contains("PATH=/usr/bin:/bin\n") && !log.contains(KEEPER) && !log.contains("HOME"),
+        "{log}"
+    );
 }
 
 #[test]
@@ -131,7 +137,11 @@ fn a_program_that_does_not_heed_the_request_is_killed() {
     let lab = Lab::new();
     let ready = lab.path("ready");
     let stop = || ready.exists();
-    let end = lab.limited("trap '' TERM; echo $$ > pid; : > ready; while :; do :; done", None, &stop);
+    let end = lab.limited(
+        "trap '' TERM; echo $$ > pid; : > ready; while :; do :; done",
+        None,
+        &stop,
+    );
     assert!(matches!(end, End::Stopped), "{end:?}");
     assert!(!lab.alive("pid"));
 }
