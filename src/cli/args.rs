@@ -49,6 +49,9 @@ pub enum Command {
     Du(Du),
     /// Print the JSON Schema of a stage's settings, or of all stages.
     Schema(Schema),
+    /// Run programs for a worker and end all they started: part of `command` stages, not for people.
+    #[command(hide = true)]
+    Keep,
 }
 
 /// An experiment, and values that replace its own.

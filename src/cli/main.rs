@@ -6,6 +6,7 @@ mod du;
 mod exit;
 mod gc;
 mod graph;
+mod keep;
 mod log;
 mod plan;
 mod progress;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Gc(gc) => gc::main(&args.common, gc),
         Command::Du(du) => du::main(&args.common, du),
         Command::Schema(schema) => schema::main(schema),
+        Command::Keep => keep::main(),
     };
     done.unwrap_or_else(Exit::report)
 }

@@ -57,6 +57,8 @@ pub struct Job {
     pub force: bool,
     pub store: PathBuf,
     pub data: PathBuf,
+    /// The folder that holds `pipelines/`.
+    pub project: PathBuf,
     /// `cpu`, `cuda:N` or `flex`.
     pub device: String,
     pub threads: usize,

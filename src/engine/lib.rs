@@ -7,6 +7,7 @@ pub mod digest;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod job;
+pub mod keeper;
 pub mod key;
 pub mod plan;
 pub mod run;

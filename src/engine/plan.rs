@@ -20,6 +20,7 @@ use crate::stage::Registry;
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 pub use petgraph::graph::NodeIndex as NodeId;
 
@@ -36,6 +37,8 @@ pub struct Plan {
     pub graph: DiGraph<Node, ()>,
     /// Rows of the matrix, each crossed with the seeds.
     pub cells: Vec<Cell>,
+    /// The folder that holds `pipelines/`: files named in a pipeline are relative to it.
+    pub project: PathBuf,
 }
 
 impl Plan {

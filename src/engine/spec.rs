@@ -38,6 +38,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use cells::Row;
+pub use fields::{NAME, is_name};
 pub use metrics::{Metric, Reading, Reduce};
 pub use pipeline::{InputSpec, Pipeline, StageSpec};
 pub use report::{Problem, Report};
@@ -128,7 +129,7 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
             Part::Value,
             format!("`{}` cannot name an experiment", words::shorten(&name)),
         );
-        problems.push(problem.hint("letters, digits, _ and -, beginning with a letter"));
+        problems.push(problem.hint(fields::NAME));
     }
     let description = root.get("description").and_then(|item| item.text("a text", problems));
     let seeds = seeds(root.get("seeds"), problems);

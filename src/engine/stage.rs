@@ -4,11 +4,21 @@
 
 use crate::digest::Digest;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Content digests of the external files an action reads, by role.
 pub type Sources = BTreeMap<String, Digest>;
+
+/// Where external files lie.
+#[derive(Clone, Copy, Debug)]
+pub struct Folders<'a> {
+    /// The folder the user keeps data sets in.
+    pub data: &'a Path,
+    /// The folder that holds `pipelines/`.
+    pub project: &'a Path,
+}
 
 /// One kind of stage, as declared to the engine.
 pub struct Stage {
@@ -26,11 +36,75 @@ pub struct Stage {
     pub draws: fn(settings: &Value) -> bool,
     /// Rules that no schema can state: which ports go together, which settings exclude each other. Gets the normalised
     /// settings and the names of the connected ports.
-    pub check: fn(settings: &Value, ports: &[&str]) -> Result<(), String>,
-    /// Digests of external files; `data` is the folder the user keeps data sets in.
-    pub sources: fn(settings: &Value, data: &Path) -> Result<Sources, String>,
-    /// Whether it profits from an accelerator (and so takes a lease on one).
-    pub accelerated: bool,
+    pub check: fn(settings: &Value, ports: &Connected<'_>) -> Result<(), Unfit>,
+    /// Digests of external files.
+    pub sources: fn(settings: &Value, folders: Folders<'_>) -> Result<Sources, String>,
+    /// Whether it profits from an accelerator under these settings (and so takes a lease on one). Defaults may be
+    /// missing from them.
+    pub accelerated: fn(settings: &Value) -> bool,
+}
+
+impl Stage {
+    /// The port an input of this name stands at; none if the name is that of a setting, or unknown.
+    pub fn port(&self, input: &str) -> Option<&Port> {
+        let setting = self.settings.schema["properties"].get(input).is_some();
+        let any = || self.inputs.iter().find(|port| port.is_any() && !setting);
+        self.inputs.iter().find(|port| port.name == input).or_else(any)
+    }
+}
+
+/// The connected ports of a stage: name, and whether a fan-in stands there.
+pub struct Connected<'a>(pub Vec<(&'a str, bool)>);
+
+impl<'a> Connected<'a> {
+    pub fn has(&self, port: &str) -> bool {
+        self.names().any(|name| name == port)
+    }
+
+    pub fn gathers(&self, port: &str) -> bool {
+        self.0.contains(&(port, true))
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &'a str> + Clone + '_ {
+        self.0.iter().map(|(name, _)| *name)
+    }
+}
+
+/// Settings that do not fit together: every rule they break.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unfit(pub Vec<Misfit>);
+
+/// Something of a stage that does not fit.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Misfit {
+    /// Path within the stage, as it is written; empty for the stage as a whole.
+    pub path: Vec<String>,
+    /// The name is wrong, not the value.
+    pub key: bool,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl From<String> for Unfit {
+    fn from(message: String) -> Self {
+        Self(vec![Misfit {
+            message,
+            ..Misfit::default()
+        }])
+    }
+}
+
+impl From<&str> for Unfit {
+    fn from(message: &str) -> Self {
+        message.to_owned().into()
+    }
+}
+
+impl std::fmt::Display for Unfit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all: Vec<_> = self.0.iter().map(|misfit| misfit.message.as_str()).collect();
+        f.write_str(&all.join("; "))
+    }
 }
 
 /// The settings of a stage kind: their schema, and how given settings become complete ones.
@@ -57,6 +131,22 @@ pub struct Port {
 }
 
 impl Port {
+    /// Inputs of every name that no setting has, of any artifact type, single or gathered. Stands last.
+    pub const ANY: Self = Self {
+        name: "*",
+        accepts: &[],
+        optional: true,
+        gathers: true,
+    };
+
+    pub fn is_any(&self) -> bool {
+        *self == Self::ANY
+    }
+
+    pub fn takes(&self, artifact: &str) -> bool {
+        self.is_any() || self.accepts.contains(&artifact)
+    }
+
     pub const fn one(name: &'static str, accepts: &'static [&'static str]) -> Self {
         Self {
             name,
@@ -88,7 +178,8 @@ impl Port {
 /// A named, typed output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    pub name: &'static str,
+    /// Some stages leave the name to the user.
+    pub name: Cow<'static, str>,
     /// Artifact type: what ports match on.
     pub artifact: &'static str,
     /// A small JSON document whose content may feed a setting of another stage.
@@ -100,7 +191,7 @@ pub struct Output {
 impl Output {
     pub const fn file(name: &'static str, artifact: &'static str) -> Self {
         Self {
-            name,
+            name: Cow::Borrowed(name),
             artifact,
             value: false,
             optional: false,
@@ -109,7 +200,7 @@ impl Output {
 
     pub const fn value(name: &'static str, artifact: &'static str) -> Self {
         Self {
-            name,
+            name: Cow::Borrowed(name),
             artifact,
             value: true,
             optional: false,
@@ -118,7 +209,7 @@ impl Output {
 
     pub const fn optional(name: &'static str, artifact: &'static str) -> Self {
         Self {
-            name,
+            name: Cow::Borrowed(name),
             artifact,
             value: false,
             optional: true,

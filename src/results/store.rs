@@ -10,6 +10,7 @@ use moelab_engine::plan::{Finished, FinishedOutput, Found, Node, NodeId, Plan, R
 use moelab_engine::spec::{self, Experiment};
 use moelab_engine::stage::Registry;
 use moelab_engine::store::{Manifest, Presence, Store};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -171,7 +172,10 @@ impl Survey<'_> {
         };
         let mut devices: BTreeSet<String> = self.producers(node).flat_map(|p| p.devices.iter().cloned()).collect();
         if let Standing::Done(manifest) = &standing
-            && self.registry.get(&node.kind).is_some_and(|stage| stage.accelerated)
+            && self
+                .registry
+                .get(&node.kind)
+                .is_some_and(|stage| (stage.accelerated)(&Value::Object(node.settings.clone())))
         {
             devices.insert(kind(&manifest.provenance.device));
         }

@@ -38,7 +38,7 @@ fn registry() -> Registry {
             Some("absent") => Err("no data set `absent`".into()),
             _ => Ok(Default::default()),
         },
-        accelerated: true,
+        accelerated: |_| true,
     };
     let score = Stage {
         kind: "score",
@@ -49,7 +49,7 @@ fn registry() -> Registry {
         }),
         draws: |_| false,
         sources: |_, _| Ok(Default::default()),
-        accelerated: false,
+        accelerated: |_| false,
         ..train
     };
     Registry::new([again(&train), score])

@@ -28,7 +28,33 @@ pub const SPECTRUM: &str = "spectrum";
 pub const CONFUSION: &str = "confusion";
 /// Parquet: one row per candidate clustering, see `stability`.
 pub const REPORT: &str = "report";
+/// Any bytes, for commands to hand to each other.
+pub const FILE: &str = "file";
 /// JSON: an integer, or a list with one per cluster.
 pub const LATENT_DIM: &str = "latent_dim";
 /// JSON: name → number.
 pub const METRICS: &str = "metrics";
+
+/// Those that are small JSON documents: they can feed settings and metrics.
+pub const VALUES: [&str; 2] = [LATENT_DIM, METRICS];
+
+/// All of them.
+pub const ALL: [&str; 17] = [
+    IMAGES,
+    LABELS,
+    FEATURES,
+    POINTS,
+    MODEL,
+    MANAGER,
+    CLUSTERS,
+    ASSIGNMENTS,
+    HISTORY,
+    TREE,
+    GRAPH,
+    SPECTRUM,
+    CONFUSION,
+    REPORT,
+    FILE,
+    LATENT_DIM,
+    METRICS,
+];

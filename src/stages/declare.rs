@@ -1,9 +1,12 @@
 //! Small helpers that keep a stage's declaration short.
 
-use moelab_engine::stage::Settings;
+use moelab_engine::digest::Digest;
+use moelab_engine::stage::{Connected, Folders, Settings, Sources, Unfit};
+use moelab_engine::store::sources::SourceDigest;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use std::io;
 use std::path::Path;
 
 /// The settings of a stage, from their type.
@@ -36,10 +39,22 @@ pub(crate) fn never(_: &Value) -> bool {
     false
 }
 
-pub(crate) fn no_rules(_: &Value, _: &[&str]) -> Result<(), String> {
+pub(crate) fn no_rules(_: &Value, _: &Connected<'_>) -> Result<(), Unfit> {
     Ok(())
 }
 
-pub(crate) fn no_sources(_: &Value, _: &Path) -> Result<moelab_engine::stage::Sources, String> {
-    Ok(moelab_engine::stage::Sources::new())
+pub(crate) fn no_sources(_: &Value, _: Folders<'_>) -> Result<Sources, String> {
+    Ok(Sources::new())
+}
+
+/// The digest of an external file; the last one known, with a word, if the file is gone.
+pub(crate) fn current(path: &Path, digest: io::Result<SourceDigest>) -> Result<Digest, String> {
+    match digest {
+        Ok(SourceDigest::Current(digest)) => Ok(digest),
+        Ok(SourceDigest::Remembered(digest)) => {
+            tracing::warn!("{} is not there; its last known content is assumed", path.display());
+            Ok(digest)
+        }
+        Err(e) => Err(format!("{}: {e}", path.display())),
+    }
 }

@@ -102,15 +102,11 @@ pub fn stage() -> Stage {
         },
         settings: settings::<Embed>(),
         draws: always,
-        check: |_, ports| match (
-            ports.contains(&"images"),
-            ports.contains(&"model"),
-            ports.contains(&"features"),
-        ) {
+        check: |_, ports| match (ports.has("images"), ports.has("model"), ports.has("features")) {
             (true, true, false) | (false, false, true) | (true, false, false) => Ok(()),
             _ => Err("wants `images` with `model`, or `images` alone (its pixels), or `features` alone".into()),
         },
         sources: no_sources,
-        accelerated: true,
+        accelerated: always,
     }
 }

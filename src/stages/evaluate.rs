@@ -51,6 +51,6 @@ pub fn stage() -> Stage {
         draws: never,
         check: no_rules,
         sources: no_sources,
-        accelerated: false,
+        accelerated: never,
     }
 }

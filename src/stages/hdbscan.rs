@@ -89,6 +89,6 @@ pub fn stage() -> Stage {
             }
         },
         sources: no_sources,
-        accelerated: false,
+        accelerated: never,
     }
 }

@@ -1,7 +1,7 @@
 //! `kmeans`: k-means with a given K, in the place of `hdbscan`.
 
 use crate::artifact;
-use crate::declare::{always, no_rules, no_sources, settings};
+use crate::declare::{always, never, no_rules, no_sources, settings};
 use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,6 @@ pub fn stage() -> Stage {
         draws: always,
         check: no_rules,
         sources: no_sources,
-        accelerated: false,
+        accelerated: never,
     }
 }

@@ -1,7 +1,7 @@
 //! `latent_finder`: how many latent dimensions the data need.
 
 use crate::artifact;
-use crate::declare::{never, no_sources, settings, typed};
+use crate::declare::{always, never, no_sources, settings, typed};
 use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,12 +58,12 @@ pub fn stage() -> Stage {
         },
         settings: settings::<LatentFinder>(),
         draws: never,
-        check: |settings, ports| match (typed::<LatentFinder>(settings).per, ports.contains(&"clusters")) {
+        check: |settings, ports| match (typed::<LatentFinder>(settings).per, ports.has("clusters")) {
             (Per::Cluster, false) => Err("`per: cluster` needs the input `clusters`".into()),
             (Per::All, true) => Err("the input `clusters` is used with `per: cluster` only".into()),
             _ => Ok(()),
         },
         sources: no_sources,
-        accelerated: true,
+        accelerated: always,
     }
 }

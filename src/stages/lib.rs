@@ -3,6 +3,7 @@
 
 pub mod artifact;
 pub mod augment;
+pub mod command;
 mod declare;
 pub mod embed;
 pub mod evaluate;
@@ -36,5 +37,6 @@ pub fn registry() -> Registry {
         manager_fit::stage(),
         moe_train::stage(),
         evaluate::stage(),
+        command::stage(),
     ])
 }

@@ -1,13 +1,13 @@
 //! `load`: brings a data set into the store.
 
 use crate::artifact;
-use crate::declare::{never, settings, typed};
+use crate::declare::{current, never, settings, typed};
 use moelab_data::archive::tree_digest;
 use moelab_data::content::file_digest;
 use moelab_data::{Class, DataDir, DataError, Options, Size, Source, Split};
 use moelab_engine::digest::Digest;
-use moelab_engine::stage::{Output, Settings, Sources, Stage};
-use moelab_engine::store::sources::{self, SourceDigest};
+use moelab_engine::stage::{Connected, Folders, Output, Settings, Sources, Stage, Unfit};
+use moelab_engine::store::sources::digest_with;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -88,7 +88,7 @@ pub fn stage() -> Stage {
         draws: never,
         check,
         sources,
-        accelerated: false,
+        accelerated: never,
     }
 }
 
@@ -111,14 +111,15 @@ fn outputs(settings: &Value) -> Vec<Output> {
     }
 }
 
-fn check(settings: &Value, _: &[&str]) -> Result<(), String> {
+fn check(settings: &Value, _: &Connected<'_>) -> Result<(), Unfit> {
     match &typed::<Load>(settings).dataset {
         Source::Known(name) if !moelab_data::known::names().any(|known| known == name) => {
             let known: Vec<_> = moelab_data::known::names().collect();
             Err(format!(
                 "unknown data set `{name}`; known are {}, or give {{folder: …}} or {{arrays: …}}",
                 known.join(", ")
-            ))
+            )
+            .into())
         }
         Source::Arrays { arrays } if arrays.images.is_some() == arrays.features.is_some() => {
             Err("`arrays` wants exactly one of `images` and `features`".into())
@@ -127,7 +128,7 @@ fn check(settings: &Value, _: &[&str]) -> Result<(), String> {
     }
 }
 
-fn sources(settings: &Value, data: &Path) -> Result<Sources, String> {
+fn sources(settings: &Value, Folders { data, .. }: Folders<'_>) -> Result<Sources, String> {
     let load: Load = typed(settings);
     match load.source(data) {
         Source::Arrays { arrays } => {
@@ -165,14 +166,7 @@ fn remembered(path: &Path, how: &str, digest: fn(&Path) -> Result<String, DataEr
         let hex = digest(path).map_err(io::Error::other)?;
         hex.parse().map_err(io::Error::other)
     };
-    match sources::digest_with(path, how, hash) {
-        Ok(SourceDigest::Current(digest)) => Ok(digest),
-        Ok(SourceDigest::Remembered(digest)) => {
-            tracing::warn!("{} is not there; its last known content is assumed", path.display());
-            Ok(digest)
-        }
-        Err(e) => Err(format!("{}: {e}", path.display())),
-    }
+    current(path, digest_with(path, how, hash))
 }
 
 /// Settings without paths: what lies there enters the key as a digest.

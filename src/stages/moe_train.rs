@@ -99,7 +99,7 @@ pub fn stage() -> Stage {
         check: |settings, ports| {
             let moe: MoeTrain = typed(settings);
             let counted = matches!(moe.latent_dims, LatentDims::Each(_)) || moe.n_experts.is_some();
-            if !counted && !ports.contains(&"manager") {
+            if !counted && !ports.has("manager") {
                 return Err(
                     "the number of experts is unknown: give `manager`, a list of `latent_dims`, or `n_experts`".into(),
                 );
@@ -107,6 +107,6 @@ pub fn stage() -> Stage {
             Ok(())
         },
         sources: no_sources,
-        accelerated: true,
+        accelerated: always,
     }
 }

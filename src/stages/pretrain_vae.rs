@@ -73,6 +73,6 @@ pub fn stage() -> Stage {
         draws: always,
         check: no_rules,
         sources: no_sources,
-        accelerated: true,
+        accelerated: always,
     }
 }

@@ -49,12 +49,12 @@ pub fn stage() -> Stage {
         },
         settings: settings::<Select>(),
         draws: never,
-        check: |settings, ports| match (typed::<Select>(settings).by, ports.contains(&"points")) {
+        check: |settings, ports| match (typed::<Select>(settings).by, ports.has("points")) {
             (Score::Dbcv, false) => Err("`by: dbcv` needs the input `points`".into()),
             (Score::Plateau | Score::Agreement, true) => Err("the input `points` is used with `by: dbcv` only".into()),
             _ => Ok(()),
         },
         sources: no_sources,
-        accelerated: false,
+        accelerated: never,
     }
 }

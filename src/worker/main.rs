@@ -1,7 +1,11 @@
 //! `moelab-worker`: runs jobs for `moelab`. The program that links libtorch.
 
+mod command;
+
 use clap::{Parser, Subcommand};
+use moelab_engine::job::JobContext;
 use moelab_engine::job::worker::Worker;
+use moelab_engine::keeper::Keeper;
 use moelab_science::{device, stage};
 use std::io;
 use std::path::PathBuf;
@@ -50,7 +54,13 @@ fn run(command: Command) -> io::Result<()> {
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let worker = Worker::new(env!("MOELAB_BUILD"), &stage::run, stop);
+    // The other program: it links no libtorch, so it starts at once and is small.
+    let keeper = Keeper::new(std::env::current_exe()?.with_file_name("moelab"), &["keep"]);
+    let run = |job: &JobContext| match job.stage() {
+        "command" => command::run(job, &keeper),
+        _ => stage::run(job),
+    };
+    let worker = Worker::new(env!("MOELAB_BUILD"), &run, stop);
     match command {
         Command::Serve => worker.serve(io::stdin().lock()),
         Command::Job { folder } => worker

@@ -1,5 +1,6 @@
 //! Tests through the two programs.
 
+mod command;
 mod lab;
 mod pipeline;
 mod programs;

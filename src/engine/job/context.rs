@@ -102,6 +102,11 @@ impl JobContext {
         &self.job.data
     }
 
+    /// The folder that holds `pipelines/`.
+    pub fn project(&self) -> &Path {
+        &self.job.project
+    }
+
     /// The folder of this attempt, for scratch files: only declared outputs outlive it.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -38,6 +38,7 @@ pub(crate) fn job(store: &Path) -> Job {
         force: false,
         store: store.to_owned(),
         data: store.to_owned(),
+        project: store.to_owned(),
         device: "cpu".into(),
         threads: 1,
         memory: Default::default(),

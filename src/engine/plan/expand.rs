@@ -68,11 +68,8 @@ impl<'a> Builder<'a> {
     }
 
     fn producer(&self, input: &InputSpec) -> usize {
-        let stages = &self.experiment.pipeline.stages;
-        stages
-            .iter()
-            .position(|s| s.name == input.stage)
-            .expect("unknown stages have been refused")
+        let place = self.experiment.pipeline.place(&input.stage);
+        place.expect("unknown stages have been refused")
     }
 
     fn variant(&self, stage: usize, row: usize) -> &'a Variant {
@@ -378,6 +375,7 @@ impl<'a> Builder<'a> {
         Plan {
             graph: self.graph,
             cells,
+            project: self.experiment.pipeline.project(),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::{Input, Node, NodeId, Plan, Source};
 use crate::digest::Digest;
 use crate::key::{ActionKey, Gathered, InputKey, SCHEMA, seed_text};
 use crate::spec::schema::Schema;
-use crate::stage::{Registry, Stage};
+use crate::stage::{Connected, Folders, Registry, Stage};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -121,6 +121,10 @@ impl Plan {
             return Ok(Resolution::Waiting { on: asking.waiting });
         }
         let config = self.config(node, stage, &fed)?;
+        let folders = Folders {
+            data,
+            project: &self.project,
+        };
         let trouble = |message| ResolveError::Sources {
             stage: node.stage.clone(),
             message,
@@ -131,10 +135,10 @@ impl Plan {
             version: stage.version,
             seed: node.seed.map(seed_text),
             inputs,
-            sources: (stage.sources)(&config, data).map_err(trouble)?,
+            sources: (stage.sources)(&config, folders).map_err(trouble)?,
             outputs: (stage.outputs)(&config)
                 .iter()
-                .map(|o| (o.name.to_owned(), o.artifact.to_owned()))
+                .map(|o| (o.name.to_string(), o.artifact.to_owned()))
                 .collect(),
             config: (stage.settings.keyed)(&config),
         };
@@ -179,8 +183,8 @@ impl Plan {
                 .inputs
                 .iter()
                 .filter(|input| !matches!(input, Input::Setting { .. }));
-            let ports: Vec<&str> = ports.map(Input::name).collect();
-            (stage.check)(&normalised, &ports).map_err(wrong)?;
+            let ports = ports.map(|input| (input.name(), matches!(input, Input::Gather { .. })));
+            (stage.check)(&normalised, &Connected(ports.collect())).map_err(|unfit| wrong(unfit.to_string()))?;
         }
         Ok(normalised)
     }

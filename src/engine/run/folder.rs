@@ -11,6 +11,7 @@ use crate::store::{Attempt, Declared, Store, StoreError, disk};
 use petgraph::graph::NodeIndex;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// The artifacts an action reads, and who makes them.
 pub(super) struct Reads {
@@ -73,6 +74,8 @@ pub(super) struct Order<'a> {
     pub(super) stage: &'a Stage,
     pub(super) key: &'a ActionKey,
     pub(super) settings: &'a Value,
+    /// The folder that holds `pipelines/`.
+    pub(super) project: &'a Path,
     pub(super) inputs: BTreeMap<String, Vec<InputFile>>,
     pub(super) device: String,
     pub(super) memory: Memory,
@@ -101,11 +104,12 @@ pub(super) fn make(store: &Store, options: &RunOptions, order: Order<'_>) -> Res
                     value: o.value,
                     optional: o.optional,
                 };
-                (o.name.to_owned(), declared)
+                (o.name.into_owned(), declared)
             })
             .collect(),
         force: order.force,
         store: store.root().to_owned(),
+        project: order.project.to_owned(),
         data: std::path::absolute(&options.data).unwrap_or_else(|_| options.data.clone()),
         device: order.device,
         threads: options.threads,

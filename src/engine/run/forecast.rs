@@ -196,7 +196,14 @@ mod tests {
             }),
         };
         let all = seconds.iter().enumerate().map(status).collect();
-        (Plan { graph, cells: vec![] }, all)
+        (
+            Plan {
+                graph,
+                cells: vec![],
+                project: std::path::PathBuf::new(),
+            },
+            all,
+        )
     }
 
     fn with_jobs(seconds: &[Option<f64>], edges: &[(u32, u32)], jobs: usize) -> f64 {

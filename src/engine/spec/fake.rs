@@ -1,8 +1,7 @@
 //! A small registry for tests: a pipeline of the usual shape without any machine learning.
 
-use crate::stage::{Output, Port, Registry, Settings, Stage};
+use crate::stage::{Misfit, Output, Port, Registry, Settings, Stage, Unfit};
 use serde_json::{Map, Value, json};
-use std::path::Path;
 
 fn stage(kind: &'static str, schema: Value, inputs: Vec<Port>, outputs: fn(&Value) -> Vec<Output>) -> Stage {
     Stage {
@@ -19,7 +18,7 @@ fn stage(kind: &'static str, schema: Value, inputs: Vec<Port>, outputs: fn(&Valu
         draws: |_| false,
         check: |_, _| Ok(()),
         sources: |_, _| Ok(Default::default()),
-        accelerated: false,
+        accelerated: |_| false,
     }
 }
 
@@ -53,7 +52,8 @@ fn train_schema() -> Value {
     }))
 }
 
-/// `load → train → find → cluster → choose → score`, and `copy`, which draws nothing and has two outputs of one type.
+/// `load → train → find → cluster → choose → score`, and `copy`, which draws nothing and has two outputs of one type, and
+/// `shell`, which leaves its inputs and outputs to the user.
 pub fn registry() -> Registry {
     let mut load = stage(
         "load",
@@ -69,8 +69,8 @@ pub fn registry() -> Registry {
         },
     );
     load.settings.normalise = |s| filled(s, json!({"limit": null}));
-    load.sources = |settings, data: &Path| match settings["dataset"].as_str() {
-        Some("missing") => Err(format!("no data set `missing` in {}", data.display())),
+    load.sources = |settings, folders| match settings["dataset"].as_str() {
+        Some("missing") => Err(format!("no data set `missing` in {}", folders.data.display())),
         Some(name) => Ok([("file".to_owned(), crate::digest::Digest::of(name.as_bytes()))].into()),
         None => Ok(Default::default()),
     };
@@ -165,7 +165,45 @@ pub fn registry() -> Registry {
     copy.settings.schema["required"] = json!(["size"]);
     copy.settings.normalise = |s| filled(s, json!({}));
 
-    Registry::new([load, train, find, embed, cluster, choose, score, copy])
+    let mut shell = stage(
+        "shell",
+        object(
+            json!({"gives": {"type": "array", "items": {"type": "string"}, "default": ["out"]},
+                      "reads": {"type": ["array", "null"], "items": {"type": "string"}, "default": null}}),
+        ),
+        vec![Port::ANY],
+        |settings| {
+            let names = settings["gives"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str);
+            let output = |name: &str| Output {
+                name: name.to_owned().into(),
+                ..Output::file("", "model")
+            };
+            names.map(output).collect()
+        },
+    );
+    shell.settings.normalise = |s| filled(s, json!({"gives": ["out"], "reads": null}));
+    shell.check = |settings, ports| {
+        let reads = settings["reads"].as_array().into_iter().flatten().enumerate();
+        let unknown = reads.filter(|(_, name)| !ports.has(name.as_str().unwrap_or_default()));
+        let misfits: Vec<_> = unknown
+            .map(|(i, name)| Misfit {
+                path: vec!["reads".into(), i.to_string()],
+                message: format!("nothing is called {name}"),
+                ..Misfit::default()
+            })
+            .collect();
+        if misfits.is_empty() {
+            Ok(())
+        } else {
+            Err(Unfit(misfits))
+        }
+    };
+
+    Registry::new([load, train, find, embed, cluster, choose, score, copy, shell])
 }
 
 /// A pipeline that uses all of it but `copy`.

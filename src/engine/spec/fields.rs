@@ -148,6 +148,9 @@ impl<'a> Item<'a> {
     }
 }
 
+/// What [`is_name`] wants, in words.
+pub const NAME: &str = "letters, digits, _ and -, beginning with a letter";
+
 /// Whether `name` can name a stage, a parameter, a metric: letters, digits, `_` and `-`, not beginning with a digit or
 /// dash. Dots separate names.
 pub fn is_name(name: &str) -> bool {

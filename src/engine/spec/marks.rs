@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-/// Nodes of a document, aliases expanded: far above any spec, far below what hurts.
-const MOST_NODES: usize = 100_000;
+/// Nodes of a document, aliases expanded: enough for twenty thousand stages, far below what hurts.
+const MOST_NODES: usize = 300_000;
 /// Bytes of text that count as one node more: an alias may repeat a long text too.
 const TEXT_PER_NODE: usize = 64;
 /// Refusals after which reading ends.

@@ -52,11 +52,7 @@ pub fn read(
     for entry in item.entries("a mapping from names to metrics", problems) {
         if !fields::is_name(entry.name()) {
             let message = format!("`{}` cannot name a metric", words::shorten(entry.name()));
-            problems.push(
-                entry
-                    .key_problem(message)
-                    .hint("letters, digits, _ and -, beginning with a letter"),
-            );
+            problems.push(entry.key_problem(message).hint(fields::NAME));
             continue;
         }
         found.extend(metric(&entry, pipeline, variants, problems));
@@ -82,7 +78,7 @@ fn metric(item: &Item<'_>, pipeline: &Pipeline, variants: &Variants, problems: &
             return None;
         }
     };
-    let Some(index) = pipeline.stages.iter().position(|s| s.name == stage) else {
+    let Some(index) = pipeline.place(stage) else {
         // A stage that could not be read has been reported.
         if pipeline.doc.value["stages"].get(stage).is_none() {
             let problem = of.problem(format!("the pipeline has no stage `{stage}`"));
@@ -122,7 +118,7 @@ enum Located {
 fn locate(stage: &str, rest: &[&str], outputs: &[Output]) -> Result<(String, Located), (String, Option<String>)> {
     let (first, within) = (rest[0], rest[1..].join("."));
     if let Some(output) = outputs.iter().find(|o| o.name == first) {
-        let name = output.name.to_owned();
+        let name = output.name.to_string();
         return match (output.artifact, within.is_empty()) {
             ("metrics", false) => Ok((name, Located::Field(within))),
             ("metrics", true) => Err((
@@ -146,7 +142,7 @@ fn locate(stage: &str, rest: &[&str], outputs: &[Output]) -> Result<(String, Loc
     }
     let metrics: Vec<&Output> = outputs.iter().filter(|o| o.artifact == "metrics").collect();
     match metrics[..] {
-        [one] => Ok((one.name.to_owned(), Located::Field(rest.join(".")))),
+        [one] => Ok((one.name.to_string(), Located::Field(rest.join(".")))),
         _ => {
             let readable = outputs
                 .iter()

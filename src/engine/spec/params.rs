@@ -24,11 +24,7 @@ fn check_names(item: &Item<'_>, problems: &mut Vec<Problem>) {
     for entry in item.entries("", &mut Vec::new()) {
         if !fields::is_name(entry.name()) {
             let message = format!("`{}` cannot name a parameter", words::shorten(entry.name()));
-            problems.push(
-                entry
-                    .key_problem(message)
-                    .hint("letters, digits, _ and -, beginning with a letter"),
-            );
+            problems.push(entry.key_problem(message).hint(super::fields::NAME));
         }
         check_names(&entry, problems);
     }

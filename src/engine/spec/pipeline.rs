@@ -7,7 +7,8 @@ use super::report::Problem;
 use super::words;
 use crate::stage::Registry;
 use serde_json::{Map, Value};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A pipeline as written: nothing interpolated yet.
@@ -19,6 +20,8 @@ pub struct Pipeline {
     pub params: Map<String, Value>,
     /// In the order of the file; every one of a known kind.
     pub stages: Vec<StageSpec>,
+    /// Where in `stages` a name stands.
+    places: BTreeMap<String, usize>,
     pub(crate) doc: Arc<Doc>,
 }
 
@@ -50,7 +53,19 @@ const RESERVED: [&str; 3] = ["stage", "inputs", "stream"];
 
 impl Pipeline {
     pub fn stage(&self, name: &str) -> Option<&StageSpec> {
-        self.stages.iter().find(|stage| stage.name == name)
+        self.place(name).map(|place| &self.stages[place])
+    }
+
+    /// The place of a stage in [`Pipeline::stages`].
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        self.places.get(name).copied()
+    }
+
+    /// The folder that holds `pipelines/`.
+    pub fn project(&self) -> PathBuf {
+        let file = std::path::absolute(&self.file).unwrap_or_else(|_| self.file.clone());
+        let folder = file.parent().and_then(Path::parent);
+        folder.map_or_else(|| PathBuf::from("."), Path::to_owned)
     }
 
     /// A problem within a stage.
@@ -85,10 +100,12 @@ pub fn read(doc: Arc<Doc>, registry: &Registry, problems: &mut Vec<Problem>) -> 
         stages.extend(entries.iter().filter_map(|entry| stage(entry, registry, problems)));
     }
     let file = doc.file.clone();
+    let places = stages.iter().enumerate();
     Pipeline {
         name,
         file,
         params,
+        places: places.map(|(place, stage)| (stage.name.clone(), place)).collect(),
         stages,
         doc: doc.clone(),
     }
@@ -98,10 +115,7 @@ fn stage(item: &Item<'_>, registry: &Registry, problems: &mut Vec<Problem>) -> O
     let name = item.name().to_owned();
     if !fields::is_name(&name) {
         let message = format!("`{}` cannot name a stage", words::shorten(&name));
-        problems.push(
-            item.key_problem(message)
-                .hint("letters, digits, _ and -, beginning with a letter"),
-        );
+        problems.push(item.key_problem(message).hint(fields::NAME));
     }
     let Value::Object(map) = item.value else {
         item.entries("a mapping with the field `stage`", problems);

@@ -1,21 +1,11 @@
 //! Settings against the schema of their stage kind, in words.
 
 use super::words;
+pub use crate::stage::Misfit;
 use crate::stage::Stage;
 use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use serde_json::{Map, Value, json};
-
-/// A setting that does not fit.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Misfit {
-    /// Path within the settings.
-    pub path: Vec<String>,
-    /// The name is wrong, not the value.
-    pub key: bool,
-    pub message: String,
-    pub hint: Option<String>,
-}
 
 /// The compiled schema of a stage kind.
 pub struct Schema<'a> {
@@ -47,7 +37,7 @@ impl<'a> Schema<'a> {
             let port = misfit
                 .path
                 .last()
-                .and_then(|name| self.stage.inputs.iter().find(|p| p.name == name));
+                .and_then(|name| self.stage.inputs.iter().find(|p| p.name == name.as_str()));
             if let (true, 1, Some(port)) = (misfit.key, misfit.path.len(), port) {
                 misfit.hint = Some(format!("`{}` is an input: put it under `inputs`", port.name));
             }

@@ -10,7 +10,7 @@ use super::pipeline::{Pipeline, StageSpec};
 use super::report::Problem;
 use super::schema::{self, Misfit, Schema};
 use super::words;
-use crate::stage::{Output, Registry, Stage};
+use crate::stage::{Connected, Output, Registry, Stage, Unfit};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -46,11 +46,10 @@ impl Variants {
 
 /// Which inputs of a stage are settings, by name.
 pub fn fed<'s>(spec: &'s StageSpec, stage: &Stage) -> Vec<&'s str> {
-    let ports = &stage.inputs;
     spec.inputs
         .iter()
         .map(|i| i.name.as_str())
-        .filter(|name| !ports.iter().any(|p| p.name == *name))
+        .filter(|name| stage.port(name).is_none())
         .collect()
 }
 
@@ -64,12 +63,13 @@ pub fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Variants {
     let mut variants = Variants::default();
+    let mut schemas: BTreeMap<&str, Result<Schema<'_>, String>> = BTreeMap::new();
     for spec in &pipeline.stages {
         let mut found = Vec::new();
         let mut at = Vec::new();
         // Unknown kinds have been reported; nothing can be said about their settings.
         if let Some(stage) = registry.get(&spec.kind) {
-            match Schema::new(stage) {
+            match schemas.entry(stage.kind).or_insert_with(|| Schema::new(stage)) {
                 Ok(schema) => {
                     let mut one = OneStage {
                         pipeline,
@@ -82,7 +82,7 @@ pub fn resolve(
                     };
                     (found, at) = one.resolve(rows, problems);
                 }
-                Err(message) => problems.push(pipeline.problem(&spec.name, &["stage"], Part::Value, message)),
+                Err(message) => problems.push(pipeline.problem(&spec.name, &["stage"], Part::Value, message.as_str())),
             }
         }
         variants.all.push(found);
@@ -95,7 +95,7 @@ struct OneStage<'a> {
     pipeline: &'a Pipeline,
     spec: &'a StageSpec,
     stage: &'a Stage,
-    schema: Schema<'a>,
+    schema: &'a Schema<'a>,
     params: &'a Map<String, Value>,
     told: bool,
     /// Names of the axes present in a row → those the settings use.
@@ -179,14 +179,16 @@ impl OneStage<'_> {
         let (Some(stream), true) = (stream.and_then(|stream| stream.as_u64()), wrong.is_empty()) else {
             return Err(wrong);
         };
-        let normalised = self.normalise(&settings, &fed).map_err(|message| {
-            let problem = self.pipeline.problem(
-                &self.spec.name,
-                &[],
-                Part::Key,
-                format!("stage `{}`: {message}", self.spec.name),
-            );
-            vec![problem.maybe_hint(in_row(row))]
+        let normalised = self.normalise(&settings, &fed).map_err(|Unfit(misfits)| {
+            let placed = misfits.into_iter().map(|misfit| {
+                if !misfit.path.is_empty() {
+                    return self.misplaced(misfit, row);
+                }
+                let message = format!("stage `{}`: {}", self.spec.name, misfit.message);
+                let problem = self.pipeline.problem(&self.spec.name, &[], Part::Key, message);
+                problem.maybe_hint(misfit.hint.or_else(|| in_row(row)))
+            });
+            placed.collect::<Vec<_>>()
         })?;
         Ok(Variant {
             settings: settings.as_object().cloned().unwrap_or_default(),
@@ -217,15 +219,16 @@ impl OneStage<'_> {
 
     /// Complete settings. With settings still to come from other stages, samples stand in for them: enough to know
     /// outputs and randomness, while the rules of the stage wait for the real values.
-    fn normalise(&self, settings: &Value, fed: &[&str]) -> Result<Value, String> {
+    fn normalise(&self, settings: &Value, fed: &[&str]) -> Result<Value, Unfit> {
         let mut settings = settings.clone();
         for name in fed {
             settings[*name] = self.schema.sample(name);
         }
         let normalised = (self.stage.settings.normalise)(&settings)?;
         if fed.is_empty() {
-            let ports: Vec<&str> = self.spec.inputs.iter().map(|i| i.name.as_str()).collect();
-            (self.stage.check)(&normalised, &ports)?;
+            let inputs = self.spec.inputs.iter();
+            let ports = inputs.map(|input| (input.name.as_str(), input.over.is_some()));
+            (self.stage.check)(&normalised, &Connected(ports.collect()))?;
         }
         Ok(normalised)
     }

@@ -4,7 +4,7 @@ use super::doc::Part;
 use super::pipeline::{InputSpec, Pipeline, StageSpec};
 use super::report::Problem;
 use super::variants::Variants;
-use super::{schema, words};
+use super::{fields, schema, words};
 use crate::stage::{Output, Port, Registry, Stage};
 use std::collections::BTreeSet;
 
@@ -30,13 +30,13 @@ pub type Wrong = (String, Option<String>);
 /// Connects one input of `consumer` to a producer with these outputs.
 pub fn connect(input: &InputSpec, consumer: &Stage, producer: &[Output]) -> Result<Wire, Wrong> {
     let from = &input.stage;
-    match consumer.inputs.iter().find(|port| port.name == input.name) {
+    match consumer.port(&input.name) {
         Some(port) => {
-            let output = pick(input, producer, |o| port.accepts.contains(&o.artifact), &wanted(port))?;
+            let output = pick(input, producer, |o| port.takes(o.artifact), &wanted(port))?;
             let into = if input.over.is_some() { Into::Gather } else { Into::Port };
             Ok(Wire {
                 into,
-                output: output.name.to_owned(),
+                output: output.name.to_string(),
                 artifact: output.artifact.to_owned(),
             })
         }
@@ -54,7 +54,7 @@ pub fn connect(input: &InputSpec, consumer: &Stage, producer: &[Output]) -> Resu
             }
             Ok(Wire {
                 into: Into::Setting,
-                output: output.name.to_owned(),
+                output: output.name.to_string(),
                 artifact: output.artifact.to_owned(),
             })
         }
@@ -62,6 +62,9 @@ pub fn connect(input: &InputSpec, consumer: &Stage, producer: &[Output]) -> Resu
 }
 
 fn wanted(port: &Port) -> String {
+    if port.is_any() {
+        return "an artifact".into();
+    }
     port.accepts.join(" or ")
 }
 
@@ -69,7 +72,7 @@ fn named<'o>(name: &str, from: &str, outputs: &'o [Output]) -> Result<&'o Output
     outputs.iter().find(|o| o.name == name).ok_or_else(|| {
         (
             format!("stage `{from}` has no output `{name}`"),
-            words::suggest(name, outputs.iter().map(|o| o.name)),
+            words::suggest(name, outputs.iter().map(|o| &*o.name)),
         )
     })
 }
@@ -162,10 +165,16 @@ fn check_input(
     let path = ["inputs", input.name.as_str()];
     let problem = |part, message: String| pipeline.problem(&spec.name, &path, part, message);
     let settings = schema::properties(&stage.settings.schema);
-    let port = stage.inputs.iter().find(|port| port.name == input.name);
-    match port {
+    match stage.port(&input.name) {
         None if settings.contains(&input.name.as_str()) => {
-            if input.over.is_some() {
+            if stage.inputs.iter().any(Port::is_any) {
+                // Its ports and outputs have to be known before anything has run.
+                let message = format!(
+                    "`{}` is a setting of `{}`, which are written out",
+                    input.name, spec.kind
+                );
+                problems.push(problem(Part::Key, message).hint("give the input another name"));
+            } else if input.over.is_some() {
                 let message = format!("`{}` is a setting: only ports take a fan-in", input.name);
                 problems.push(problem(Part::Key, message));
             }
@@ -179,6 +188,12 @@ fn check_input(
             };
             let message = format!("stage kind `{}` has no input or setting `{}`", spec.kind, input.name);
             problems.push(problem(Part::Key, message).hint(hint));
+        }
+        Some(port) if port.is_any() => {
+            if !fields::is_name(&input.name) {
+                let message = format!("`{}` cannot name an input", words::shorten(&input.name));
+                problems.push(problem(Part::Key, message).hint(fields::NAME));
+            }
         }
         Some(port) => match (port.gathers, &input.over) {
             (true, None) => {
@@ -215,54 +230,70 @@ fn check_input(
     }
 }
 
-/// Stages that wait for each other.
+/// Stages that wait for each other: one circle of each knot, told in the order of the file.
 fn circles(pipeline: &Pipeline, problems: &mut Vec<Problem>) {
-    let mut done: BTreeSet<&str> = BTreeSet::new();
-    for spec in &pipeline.stages {
-        let mut path = Vec::new();
-        follow(pipeline, &spec.name, &mut path, &mut done, problems);
+    let mut done = vec![false; pipeline.stages.len()];
+    for start in 0..pipeline.stages.len() {
+        // A stack of its own: pipelines may be deeper than the program's. Each stage with its next input to follow.
+        let mut path = vec![(start, 0)];
+        let mut open = BTreeSet::from([start]);
+        while let Some((stage, next)) = path.last_mut() {
+            let spec = &pipeline.stages[*stage];
+            let Some(input) = spec.inputs.get(*next).filter(|_| !done[*stage]) else {
+                done[*stage] = true;
+                open.remove(stage);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            let Some(producer) = pipeline.place(&input.stage).filter(|producer| !done[*producer]) else {
+                continue;
+            };
+            if open.insert(producer) {
+                path.push((producer, 0));
+                continue;
+            }
+            let circle = path
+                .iter()
+                .map(|(stage, _)| *stage)
+                .skip_while(|stage| *stage != producer);
+            let names: Vec<&str> = circle
+                .chain([producer])
+                .map(|stage| pipeline.stages[stage].name.as_str())
+                .collect();
+            let message = format!("stages wait for each other in a circle: {}", names.join(" → "));
+            problems.push(pipeline.problem(&input.stage, &["inputs"], Part::Key, message));
+        }
     }
-}
-
-fn follow<'p>(
-    pipeline: &'p Pipeline,
-    name: &'p str,
-    path: &mut Vec<&'p str>,
-    done: &mut BTreeSet<&'p str>,
-    problems: &mut Vec<Problem>,
-) {
-    if let Some(start) = path.iter().position(|n| *n == name) {
-        let circle: Vec<&str> = path[start..].iter().copied().chain([name]).collect();
-        let message = format!("stages wait for each other in a circle: {}", circle.join(" → "));
-        problems.push(pipeline.problem(name, &["inputs"], Part::Key, message));
-        return;
-    }
-    if done.contains(name) {
-        return;
-    }
-    let Some(spec) = pipeline.stage(name) else { return };
-    path.push(name);
-    for input in &spec.inputs {
-        follow(pipeline, &input.stage, path, done, problems);
-    }
-    path.pop();
-    done.insert(name);
 }
 
 /// Stages so that each comes after those it takes from; in the order of the file where that leaves a choice.
 pub fn order(pipeline: &Pipeline) -> Vec<usize> {
-    let index = |name: &str| pipeline.stages.iter().position(|s| s.name == name);
-    let mut order: Vec<usize> = Vec::new();
-    let mut placed = vec![false; pipeline.stages.len()];
-    while order.len() < pipeline.stages.len() {
-        let ready = (0..pipeline.stages.len()).find(|i| {
-            let mut inputs = pipeline.stages[*i].inputs.iter();
-            !placed[*i] && inputs.all(|input| index(&input.stage).is_none_or(|p| placed[p]))
-        });
-        let next = ready.expect("circles have been refused");
-        placed[next] = true;
-        order.push(next);
+    let producers = |stage: usize| -> BTreeSet<usize> {
+        let inputs = pipeline.stages[stage].inputs.iter();
+        inputs.filter_map(|input| pipeline.place(&input.stage)).collect()
+    };
+    let mut waits: Vec<usize> = Vec::with_capacity(pipeline.stages.len());
+    let mut consumers = vec![Vec::new(); pipeline.stages.len()];
+    for stage in 0..pipeline.stages.len() {
+        let producers = producers(stage);
+        waits.push(producers.len());
+        for producer in producers {
+            consumers[producer].push(stage);
+        }
     }
+    let mut ready: BTreeSet<usize> = (0..waits.len()).filter(|stage| waits[*stage] == 0).collect();
+    let mut order = Vec::with_capacity(waits.len());
+    while let Some(next) = ready.pop_first() {
+        order.push(next);
+        for consumer in &consumers[next] {
+            waits[*consumer] -= 1;
+            if waits[*consumer] == 0 {
+                ready.insert(*consumer);
+            }
+        }
+    }
+    assert_eq!(order.len(), waits.len(), "circles have been refused");
     order
 }
 
@@ -279,10 +310,10 @@ pub fn connect_rows(
             continue;
         };
         for input in &spec.inputs {
-            let Some(from) = pipeline.stages.iter().position(|s| s.name == input.stage) else {
+            let Some(from) = pipeline.place(&input.stage) else {
                 continue;
             };
-            let known = stage.inputs.iter().any(|p| p.name == input.name)
+            let known = stage.port(&input.name).is_some()
                 || schema::properties(&stage.settings.schema).contains(&input.name.as_str());
             if !known || variants.at[from].len() != rows || variants.at[to].len() != rows {
                 continue;

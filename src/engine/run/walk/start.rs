@@ -9,7 +9,7 @@ use crate::digest::Digest;
 use crate::job::{Failure, Memory};
 use crate::plan::Node;
 use petgraph::graph::NodeIndex;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 impl Walk<'_> {
@@ -64,7 +64,7 @@ impl Walk<'_> {
             let node = &self.plan.graph[action.nodes[0]];
             let device = match &self.options.devices {
                 Devices::Host(name) => Some(name.clone()),
-                Devices::Accelerators(_) if !self.registry.get(&node.kind).is_some_and(|stage| stage.accelerated) => {
+                Devices::Accelerators(_) if !self.profits(node, &action.settings) => {
                     Some("cpu".into())
                 }
                 Devices::Accelerators(_) => {
@@ -78,6 +78,13 @@ impl Walk<'_> {
             }
         }
         None
+    }
+
+    /// Whether an accelerator would help an action.
+    fn profits(&self, node: &Node, settings: &Value) -> bool {
+        self.registry
+            .get(&node.kind)
+            .is_some_and(|stage| (stage.accelerated)(settings))
     }
 
     /// Starts a job; says `false` if it could not or need not.
@@ -104,6 +111,7 @@ impl Walk<'_> {
             stage,
             key: &action.key,
             settings: &action.settings,
+            project: &self.plan.project,
             inputs,
             device: device.clone(),
             memory,

@@ -145,3 +145,71 @@ fn what_depends_on_the_row_is_checked_in_every_row() {
         "{said}"
     );
 }
+
+#[test]
+fn a_port_for_all_takes_any_name_any_type_and_fan_ins() {
+    let stages = "  x:\n    stage: shell\n    inputs:\n      a: images.images\n      size: latent_size.latent_dim\n      \
+                  all: {from: clusters, over: [k]}\n    gives: [one, two]\n  \
+                  y: {stage: embed, inputs: {images: images, model: x.two}}";
+    assert_eq!(with(stages), "");
+    let said = with(&stages.replace("x.two", "x.tow"));
+    assert!(said.contains("did you mean `two`?"), "{said}");
+    let said = with(&stages.replace("model: x.two", "model: x"));
+    assert!(said.contains("write x.one or x.two"), "{said}");
+}
+
+#[test]
+fn a_port_for_all_is_no_setting_and_has_a_plain_name() {
+    for (input, part) in [
+        ("gives: latent_size", "`gives` is a setting of `shell`"),
+        ("../x: vae", "`../x` cannot name an input"),
+        ("x: two", "write two.left or two.right"),
+    ] {
+        let said = with(&format!(
+            "  two: {{stage: copy, size: 1, inputs: {{model: vae}}}}\n  z: {{stage: shell, inputs: {{{input}}}}}"
+        ));
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn rules_of_a_stage_are_told_all_at_once_where_they_are_broken() {
+    insta::assert_snapshot!(with("  z: {stage: shell, inputs: {a: vae.model}, reads: [b, a, c]}"), @r#"
+    error: nothing is called "b"
+      --> pipelines/p.yaml:34:53
+       |
+    34 |   z: {stage: shell, inputs: {a: vae.model}, reads: [b, a, c]}
+       |                                                     ^
+
+    error: nothing is called "c"
+      --> pipelines/p.yaml:34:59
+       |
+    34 |   z: {stage: shell, inputs: {a: vae.model}, reads: [b, a, c]}
+       |                                                           ^
+    "#);
+}
+
+#[test]
+fn stages_come_after_what_they_take_from_and_else_as_written() {
+    let pipeline =
+        format!("{PIPELINE}  b: {{stage: shell, inputs: {{a: a}}}}\n  a: {{stage: shell}}\n  c: {{stage: shell}}\n");
+    let experiment = Lab::new(&pipeline).load("", &[]).unwrap();
+    let order = super::order(&experiment.pipeline);
+    let names: Vec<&str> = order
+        .iter()
+        .map(|i| experiment.pipeline.stages[*i].name.as_str())
+        .collect();
+    assert_eq!(names[7..], ["a", "b", "c"]);
+}
+
+#[test]
+fn a_long_chain_is_ordered_and_its_circle_found() {
+    let mut pipeline = String::from("pipeline: p\nstages:\n  s0: {stage: shell}\n");
+    for i in 1..1000 {
+        pipeline += &format!("  s{i}: {{stage: shell, inputs: {{a: s{}}}}}\n", i - 1);
+    }
+    let experiment = Lab::new(&pipeline).load("", &[]).unwrap();
+    assert_eq!(super::order(&experiment.pipeline), (0..1000).collect::<Vec<_>>());
+    let circle = pipeline.replace("s0: {stage: shell}", "s0: {stage: shell, inputs: {a: s999}}");
+    assert!(Lab::new(&circle).load("", &[]).unwrap_err().contains("in a circle"));
+}

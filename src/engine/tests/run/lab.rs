@@ -151,6 +151,7 @@ pub fn empty() -> Plan {
     Plan {
         graph: DiGraph::new(),
         cells: vec![],
+        project: std::path::PathBuf::new(),
     }
 }
 
@@ -171,7 +172,7 @@ pub fn worker(env: &[(&str, &str)]) -> WorkerCommand {
 
 pub fn registry() -> Registry {
     let fast = Stage {
-        accelerated: true,
+        accelerated: |_| true,
         ..kind("fast")
     };
     // Takes a single artifact.
@@ -213,7 +214,7 @@ fn kind(kind: &'static str) -> Stage {
         draws: |_| false,
         check: |_, _| Ok(()),
         sources: |_, _| Ok(BTreeMap::new()),
-        accelerated: false,
+        accelerated: |_| false,
     }
 }
 
