@@ -1,7 +1,7 @@
 //! What every training or encoding stage sets up: the device, the draws, checkpoints, someone who watches.
 
 use super::{out_of_memory, refuse};
-use crate::device::{self, Choice, Device};
+use crate::device::{self, Choice, Device, Settings};
 use crate::random::Draws;
 use crate::train::checkpoint::{Binding, Checkpoints};
 use crate::train::fit::{FitError, Plan, Training, Watcher};
@@ -18,7 +18,11 @@ impl<'a> Session<'a> {
     /// Opens the job's device, which resets the library's process-wide state.
     pub fn open(job: &'a JobContext) -> Result<Self, Failure> {
         let choice: Choice = job.device().parse().map_err(refuse)?;
-        let device = device::open(choice, job.threads()).map_err(refuse)?;
+        let settings = Settings {
+            recompute: job.saves_memory(),
+            ..Settings::threads(job.threads())
+        };
+        let device = device::open_with(choice, settings).map_err(refuse)?;
         for (name, version) in device::library_info() {
             job.library(&name, version);
         }

@@ -64,9 +64,7 @@ impl Walk<'_> {
             let node = &self.plan.graph[action.nodes[0]];
             let device = match &self.options.devices {
                 Devices::Host(name) => Some(name.clone()),
-                Devices::Accelerators(_) if !self.profits(node, &action.settings) => {
-                    Some("cpu".into())
-                }
+                Devices::Accelerators(_) if !self.profits(node, &action.settings) => Some("cpu".into()),
                 Devices::Accelerators(_) => {
                     let known = || self.history.like(&node.kind, &action.key.config)?.device_memory;
                     let need = if action.memory == Memory::Normal { known() } else { None };

@@ -1,0 +1,105 @@
+//! Runs one of kNN, PCA, UMAP and HDBSCAN on a file of numbers and says what it took; `bench/manifold.py` runs it beside
+//! the Python packages that researchers use.
+//!
+//! `manifold TASK INPUT ROWS COLS OUTPUT [name=value …]`: INPUT holds ROWS × COLS f32, little-endian, row by row. OUTPUT
+//! gets the result in the same form (labels as i32, neighbours as u32). Prints `{"seconds": …, "peak_mib": …}` for the call
+//! alone, without reading and writing.
+
+use moelab_science::cluster::{HdbscanConfig, hdbscan};
+use moelab_science::manifold::{Metric, Pca, UmapConfig, knn, umap};
+use moelab_science::matrix::Matrix;
+use moelab_science::random::Draws;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+fn main() {
+    // cargo adds `--bench`.
+    let given: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let [task, input, rows, cols, output, rest @ ..] = &given[..] else {
+        println!("run by bench/manifold.py: TASK INPUT ROWS COLS OUTPUT [name=value …]");
+        return;
+    };
+    let settings: BTreeMap<&str, &str> = rest.iter().filter_map(|pair| pair.split_once('=')).collect();
+    let number = |name: &str| settings[name].parse::<usize>().expect("settings are whole numbers");
+    let (rows, cols): (usize, usize) = (rows.parse().expect("rows"), cols.parse().expect("columns"));
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(number("threads"))
+        .build_global()
+        .expect("the first pool of this process");
+    let bytes = std::fs::read(input).expect("the input");
+    let values = bytes
+        .chunks_exact(4)
+        .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]));
+    let data = Matrix::new(rows, cols, values.collect());
+    drop(bytes);
+    forget_peak();
+    let clock = Instant::now();
+    let result = run(task, &data, number);
+    let seconds = clock.elapsed().as_secs_f64();
+    println!("{{\"seconds\": {seconds}, \"peak_mib\": {}}}", peak());
+    std::fs::write(output, result).expect("the output");
+}
+
+fn run(task: &str, data: &Matrix, number: impl Fn(&str) -> usize) -> Vec<u8> {
+    match task {
+        "knn" => {
+            let found = knn::exact(data, number("k"), Metric::Euclidean).expect("kNN");
+            found.indices.iter().flat_map(|index| index.to_le_bytes()).collect()
+        }
+        "pca" => {
+            let pca = Pca::fit(data, number("components")).expect("PCA");
+            bytes(&pca.transform(data).expect("PCA"))
+        }
+        "umap" => {
+            let config = UmapConfig {
+                n_neighbors: number("k"),
+                n_components: number("components"),
+                min_dist: 0.0,
+                ..UmapConfig::default()
+            };
+            bytes(
+                &umap::fit(data, &config, &Draws::new(number("seed") as u64))
+                    .expect("UMAP")
+                    .embedding,
+            )
+        }
+        "hdbscan" => {
+            let config = HdbscanConfig {
+                min_cluster_size: number("min_cluster_size"),
+                ..HdbscanConfig::default()
+            };
+            let found = hdbscan(data, &config).expect("HDBSCAN");
+            found
+                .partition
+                .labels
+                .iter()
+                .flat_map(|label| label.to_le_bytes())
+                .collect()
+        }
+        other => panic!("no task `{other}`"),
+    }
+}
+
+fn bytes(matrix: &Matrix) -> Vec<u8> {
+    matrix.data().iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// Starts the kernel's record of this process's largest memory anew.
+fn forget_peak() {
+    std::fs::write("/proc/self/clear_refs", "5").expect("Linux has it");
+}
+
+/// The largest memory since then, in MiB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .expect("Linux says it");
+    line.trim()
+        .trim_end_matches("kB")
+        .trim()
+        .parse::<u64>()
+        .expect("kilobytes")
+        >> 10
+}
