@@ -56,31 +56,33 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     progress.finish();
     sources::save()?;
     summarise(&report);
-    let shown = match args.format {
-        RunFormat::Json => {
-            let text = serde_json::to_string_pretty(&report).expect("a report is plain data");
-            println!("{text}");
-            Ok(false)
-        }
-        RunFormat::Text if args.only.is_empty() => {
-            table::print(Some(&store), &[setup], TableFormat::Text, false, None, common)
-        }
-        RunFormat::Text => Ok(false),
-    };
     if report.interrupted {
+        // Before the table, which may fail.
         let again: Vec<String> = std::env::args().map(quoted).collect();
         eprintln!(
             "interrupted; finished stages and checkpoints are kept. Continue with:\n  {}",
             again.join(" ")
         );
-        let terminated = watched.signal.load(Ordering::Relaxed) == SIGTERM;
-        return Ok(ExitCode::from(if terminated { 143 } else { 130 }));
     }
-    let incomplete = shown?;
-    Ok(ExitCode::from(match report.exit_code() {
-        0 if incomplete => 4,
-        code => code,
-    }))
+    let mut code = report.exit_code();
+    match args.format {
+        RunFormat::Json => println!(
+            "{}",
+            serde_json::to_string_pretty(&report).expect("a report is plain data")
+        ),
+        RunFormat::Text if args.only.is_empty() => {
+            let incomplete = table::print(Some(&store), &[setup], TableFormat::Text, false, None, common)?;
+            if code == 0 && incomplete {
+                code = 4;
+            }
+        }
+        RunFormat::Text => {}
+    }
+    if report.interrupted {
+        let signal = watched.signal.load(Ordering::Relaxed);
+        code = if signal == SIGTERM { 143 } else { 130 };
+    }
+    Ok(ExitCode::from(code))
 }
 
 /// The worker, told not to spin. OpenMP threads wait for each other in a busy loop; where other processes want the cores,
