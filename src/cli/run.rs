@@ -56,6 +56,14 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     progress.finish();
     sources::save()?;
     summarise(&report);
+    if report.interrupted {
+        // Before the table, which may fail.
+        let again: Vec<String> = std::env::args().map(quoted).collect();
+        eprintln!(
+            "interrupted; finished stages and checkpoints are kept. Continue with:\n  {}",
+            again.join(" ")
+        );
+    }
     let mut code = report.exit_code();
     match args.format {
         RunFormat::Json => println!(
@@ -74,11 +82,6 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     if report.interrupted {
         let signal = watched.signal.load(Ordering::Relaxed);
         code = if signal == SIGTERM { 143 } else { 130 };
-        let again: Vec<String> = std::env::args().map(quoted).collect();
-        eprintln!(
-            "interrupted; finished stages and checkpoints are kept. Continue with:\n  {}",
-            again.join(" ")
-        );
     }
     Ok(ExitCode::from(code))
 }

@@ -31,7 +31,15 @@ impl Devices {
         }
         let mut all: Vec<Accelerator> = vec![];
         for name in names {
-            let number = name.strip_prefix("cuda:").and_then(|number| number.parse::<u16>().ok());
+            // `parse` alone would take `+1`.
+            let digits = |text: &&str| text.chars().all(|c| c.is_ascii_digit());
+            let number = match name {
+                "cuda" => Some(0),
+                _ => name
+                    .strip_prefix("cuda:")
+                    .filter(digits)
+                    .and_then(|text| text.parse::<u16>().ok()),
+            };
             let Some(number) = number else {
                 return Err(match name {
                     "cpu" | "flex" => format!("`{text}`: `{name}` stands alone; other stages use the CPU anyway"),
@@ -126,10 +134,9 @@ mod tests {
         for text in ["cpu", "flex", "cuda:0", "cuda:3,cuda:1"] {
             assert_eq!(Devices::parse(text).unwrap().to_string(), text);
         }
-        assert_eq!(
-            Devices::parse(" cuda:0 , cuda:01").unwrap().to_string(),
-            "cuda:0,cuda:1"
-        );
+        for (text, read) in [(" cuda:0 , cuda:01", "cuda:0,cuda:1"), ("cuda", "cuda:0")] {
+            assert_eq!(Devices::parse(text).unwrap().to_string(), read);
+        }
     }
 
     #[test]
@@ -143,7 +150,7 @@ mod tests {
     fn what_is_no_device_is_refused_with_what_there_is() {
         for (text, word) in [
             ("gpu", "`gpu` is no device"),
-            ("cuda", "`cuda` is no device"),
+            ("cuda:+1", "`cuda:+1` is no device"),
             ("cuda:x", "`cuda:x` is no device"),
             ("cuda:-1", "`cuda:-1` is no device"),
             ("", "`` is no device"),

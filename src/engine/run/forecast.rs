@@ -1,5 +1,6 @@
 //! How long a run will take and how much it will store, judged by earlier results.
 
+use super::history::Basis;
 use super::schedule::{Schedule, ranks};
 use super::status::{NodeStatus, Status};
 use crate::plan::Plan;
@@ -24,6 +25,8 @@ pub struct Forecast {
     pub bytes: u64,
     /// Earlier results behind it.
     pub results: usize,
+    /// Actions of which only results with other settings are known.
+    pub other_settings: usize,
     /// Stage kinds of which nothing is known, with their numbers of actions: they are in none of the sums.
     pub unknown: BTreeMap<String, usize>,
 }
@@ -47,6 +50,7 @@ pub fn forecast(plan: &Plan, actions: &[NodeStatus], jobs: usize) -> Forecast {
             Some(estimate) => {
                 forecast.seconds += estimate.seconds;
                 forecast.bytes += estimate.bytes;
+                forecast.other_settings += usize::from(estimate.basis == Basis::SameKind);
                 times.insert(action.node, Duration::from_secs_f64(estimate.seconds));
                 let most = behind.entry(kind).or_default();
                 *most = estimate.results.max(*most);
@@ -103,18 +107,29 @@ impl fmt::Display for Forecast {
                 self.results
             )?;
         }
+        if self.other_settings > 0 {
+            write!(f, "; {} judged by other settings", actions(self.other_settings))?;
+        }
         if self.unknown.is_empty() {
             return Ok(());
         }
         let between = if self.results > 0 { "; " } else { "" };
         let count: usize = self.unknown.values().sum();
         let kinds: Vec<_> = self.unknown.keys().map(String::as_str).collect();
-        let actions = if count == 1 {
-            "1 action".into()
-        } else {
-            format!("{count} actions")
-        };
-        write!(f, "{between}nothing is known of {actions} ({})", kinds.join(", "))
+        write!(
+            f,
+            "{between}nothing is known of {} ({})",
+            actions(count),
+            kinds.join(", ")
+        )
+    }
+}
+
+fn actions(count: usize) -> String {
+    if count == 1 {
+        "1 action".into()
+    } else {
+        format!("{count} actions")
     }
 }
 
@@ -157,7 +172,7 @@ fn bytes(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::{Basis, Estimate};
+    use super::super::history::Estimate;
     use super::*;
     use crate::plan::{Axes, Node};
     use petgraph::graph::DiGraph;
@@ -243,7 +258,8 @@ mod tests {
         let some = forecast(&plan, &actions, 1);
         assert_eq!(
             some.to_string(),
-            "about 2 min of work, 1.0 kB of disk; from 14 earlier results; nothing is known of 1 action (toy)"
+            "about 2 min of work, 1.0 kB of disk; from 14 earlier results; 1 action judged by other settings; \
+             nothing is known of 1 action (toy)"
         );
         let (plan, actions) = planned(&[None, None], &[]);
         assert_eq!(

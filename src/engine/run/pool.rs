@@ -28,7 +28,7 @@ struct Worker {
     child: Child,
     /// Job folders go in; a byte comes back when one is finished.
     line: UnixStream,
-    /// Device of its last job: its libraries are set up for that one.
+    /// The device of all its jobs; empty once it is dead.
     device: String,
     job: Option<Assigned>,
     kills_before: Kills,
@@ -59,7 +59,7 @@ impl Pool {
         }
     }
 
-    /// Hands a job folder to a warm worker, best one that knows the device, or to a new one.
+    /// Hands a job folder to a warm worker of this device, or to a new one.
     pub(super) fn start(&mut self, id: u64, dir: &Path, nonce: &str, device: &str) -> Result<(), Failure> {
         let index = match self.idle(device) {
             Some(index) => index,
@@ -87,12 +87,9 @@ impl Pool {
     fn idle(&mut self, device: &str) -> Option<usize> {
         self.workers
             .retain_mut(|worker| worker.job.is_some() || matches!(worker.child.try_wait(), Ok(None)));
-        let idle = |worker: &Worker| worker.job.is_none();
-        let warm = self
-            .workers
-            .iter()
-            .position(|worker| idle(worker) && worker.device == device);
-        warm.or_else(|| self.workers.iter().position(idle))
+        // Of another device it would keep memory there, unseen.
+        let fits = |worker: &Worker| worker.job.is_none() && worker.device == device;
+        self.workers.iter().position(fits)
     }
 
     fn spawn(&self) -> Result<Worker, Failure> {
