@@ -58,7 +58,7 @@ pub fn run(job: &JobContext, keeper: &Keeper) -> Result<(), Failure> {
     match end {
         End::Exited(0) => only_declared(job, &folders.out),
         End::Exited(status) => {
-            let what = said(format!("`{}` ended with status {status}", words_of(&program)));
+            let what = said(format!("`{}` ended with status {status}", name(&program)));
             Err(Failure::stage(what + &undeclared_files(job, &command)))
         }
         End::Killed(9) if out_of_memory_kills() > kills => Err(Failure::new(
@@ -67,7 +67,7 @@ pub fn run(job: &JobContext, keeper: &Keeper) -> Result<(), Failure> {
         )),
         End::Killed(signal) => Err(Failure::new(
             FailureKind::Killed,
-            said(format!("`{}` was killed by signal {signal}", words_of(&program))),
+            said(format!("`{}` was killed by signal {signal}", name(&program))),
         )),
         End::NotStarted(e) => Err(Failure::stage(format!(
             "{} cannot be run: {e}{}",
@@ -194,7 +194,7 @@ fn find(program: &str, path: Option<&String>) -> Result<PathBuf, Failure> {
     })
 }
 
-fn words_of(program: &Path) -> String {
+fn name(program: &Path) -> String {
     program
         .file_name()
         .unwrap_or(program.as_os_str())
