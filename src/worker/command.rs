@@ -34,7 +34,7 @@ pub fn run(job: &JobContext, keeper: &Keeper) -> Result<(), Failure> {
     job.library("program", program.display().to_string());
     let log = job.dir().join("log");
     let order = Order {
-        program: words.remove(0),
+        program: program.display().to_string(),
         args,
         env,
         dir: folders.scratch.clone(),
