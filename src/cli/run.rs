@@ -52,7 +52,8 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
             "{}",
             serde_json::to_string_pretty(&report).expect("a report is plain data")
         ),
-        RunFormat::Text if args.only.is_empty() => {
+        // Without metrics there is no table, and that is no error of a run.
+        RunFormat::Text if args.only.is_empty() && !setup.experiment.metrics.is_empty() => {
             let incomplete = table::print(Some(&store), &[setup], TableFormat::Text, false, None, common)?;
             if code == 0 && incomplete {
                 code = 4;

@@ -119,6 +119,12 @@ fn a_command_starts_in_an_empty_folder_whose_files_go_away() {
 }
 
 #[test]
+fn a_run_without_metrics_ends_well_without_a_table() {
+    let said = two().moelab(&["run", "e"]);
+    assert_eq!((said.code, said.out.as_str()), (0, ""), "{}", said.err);
+}
+
+#[test]
 fn what_it_says_is_its_log_and_its_last_lines_are_in_the_error() {
     let lab = one("echo to out; echo to err >&2; exit 7", "");
     let failure = failure(&lab, &[]);
