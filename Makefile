@@ -1,11 +1,12 @@
 # Each target provides libtorch first; `make` alone lists them.
-.PHONY: help libtorch build quickstart test lint
+.PHONY: help libtorch build quickstart test lint bench
 
 help:
 	@echo 'make quickstart  build, then run the main job on the embedded digits'
 	@echo 'make test        build, then run all tests'
 	@echo 'make build       both programs, release mode'
 	@echo 'make lint        rustfmt and clippy'
+	@echo 'make bench       overhead beside DVC and Snakemake, which it installs (minutes)'
 
 libtorch:
 	@scripts/libtorch >/dev/null
@@ -24,3 +25,6 @@ test: build
 lint: libtorch
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
+
+bench: build
+	python3 bench/overhead.py
