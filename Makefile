@@ -1,12 +1,14 @@
 # Each target provides libtorch first; `make` alone lists them.
-.PHONY: help libtorch build quickstart test lint fuzz
+.PHONY: help libtorch build quickstart test lint fuzz torture bench
 
 help:
 	@echo 'make quickstart  build, then run the main job on the embedded digits'
 	@echo 'make test        build, then run all tests'
 	@echo 'make build       both programs, release mode'
 	@echo 'make lint        rustfmt and clippy'
+	@echo 'make torture     kills, full disks, damage, in the long form (an hour)'
 	@echo 'make fuzz        every reader of foreign bytes for FUZZ_SECONDS (600) each'
+	@echo 'make bench       overhead beside DVC and Snakemake, which it installs (minutes)'
 
 libtorch:
 	@scripts/libtorch >/dev/null
@@ -26,6 +28,13 @@ lint: libtorch
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
 
+# The long form of what `make test` runs in short; the numbers are in docs/store.md.
+torture: build
+	MOELAB_TORTURE=long cargo test --release --workspace --test torture -- --nocapture --test-threads 1
+
 # Needs no libtorch; the fuzz crate is a workspace of its own.
 fuzz:
 	@scripts/fuzz
+
+bench: build
+	python3 bench/overhead.py

@@ -127,8 +127,10 @@ def timed(args, cwd):
 
 def remove(*paths):
     for path in paths:
-        shutil.rmtree(path, ignore_errors=True)
-        Path(path).unlink(missing_ok=True) if Path(path).is_file() else None
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def environment(venv):
