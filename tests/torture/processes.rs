@@ -48,7 +48,7 @@ fn process(pid: u32) -> Option<Process> {
 pub fn kill(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
     // It may have ended by itself a moment ago.
-    drop(kill_process(pid, signal));
+    let _gone = kill_process(pid, signal);
 }
 
 /// Waits for processes to be gone, which they must be soon.
