@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Number of the layout of the files below; another number is refused.
 pub const PROTOCOL: u32 = 1;
@@ -35,6 +36,9 @@ pub const DEVICE_MEMORY: &str = "device_memory";
 
 /// Entry of a result's provenance: [`Memory`], unless it was normal.
 pub const MEMORY: &str = "memory";
+
+/// An action that took less leaves the sync of its results to the runner; see [`Job::runner_syncs`].
+pub(crate) const QUICK: Duration = Duration::from_secs(1);
 
 /// `job.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -65,6 +69,9 @@ pub struct Job {
     /// What it may do about memory; never part of the key.
     #[serde(default)]
     pub memory: Memory,
+    /// The runner syncs the store from time to time, so a quick job need not.
+    #[serde(default)]
+    pub runner_syncs: bool,
     /// Random text that the result must repeat: a stale `result.json` cannot be taken for this attempt's.
     pub nonce: String,
     pub attempt: u32,

@@ -17,6 +17,7 @@ mod report;
 mod results;
 mod schedule;
 pub mod status;
+mod sync;
 mod walk;
 
 pub use device::{Accelerator, Devices};

@@ -37,6 +37,7 @@ mod verify;
 
 pub use attempt::Attempt;
 pub use catalogue::{Catalogue, Entry, Held, Unreadable};
+pub use disk::Durability;
 pub use error::StoreError;
 pub use gate::Locks;
 pub use gc::{Cleaning, Eviction, Recompute, Selection};
@@ -125,6 +126,13 @@ impl Store {
             ))),
             None => Err(damaged("it names no layout".into())),
         }
+    }
+
+    /// What makes durable all that was published with [`Durability::Later`] before it is called.
+    pub fn syncing(&self) -> impl FnOnce() -> Result<(), StoreError> + Send + 'static {
+        // Either may be a link to another file system.
+        let folders = ["objects", "actions"].map(|folder| self.root.join(folder));
+        move || folders.iter().try_for_each(|folder| disk::sync_file_system(folder))
     }
 
     pub fn root(&self) -> &Path {

@@ -5,7 +5,7 @@ use crate::table::Table;
 use moelab_engine::job::{Failure, FailureKind, PROTOCOL};
 use moelab_engine::key::ActionKey;
 use moelab_engine::stage::{Output, Port, Settings, Stage};
-use moelab_engine::store::{Declared, Holder, Provenance, Publication};
+use moelab_engine::store::{Declared, Durability, Holder, Provenance, Publication};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -183,6 +183,7 @@ impl Bench {
             outputs: &outputs,
             inputs: &[],
             provenance,
+            durability: Durability::Later,
         };
         self.store.publish(&lock, publication).unwrap();
     }

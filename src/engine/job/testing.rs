@@ -42,6 +42,7 @@ pub(crate) fn job(store: &Path) -> Job {
         device: "cpu".into(),
         threads: 1,
         memory: Default::default(),
+        runner_syncs: false,
         nonce: "nonce".into(),
         attempt: 1,
         origin: Origin::default(),

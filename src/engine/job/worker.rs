@@ -3,10 +3,10 @@
 use super::bell::Bell;
 use super::log::Redirected;
 use super::{
-    Event, Failure, FailureKind, Job, JobContext, JobResult, MEMORY, Memory, Outcome, PARENT, PROTOCOL, panics,
+    Event, Failure, FailureKind, Job, JobContext, JobResult, MEMORY, Memory, Outcome, PARENT, PROTOCOL, QUICK, panics,
 };
 use crate::digest::Digest;
-use crate::store::{Attempt, Holder, Provenance, Publication, Store, StoreError, disk, failpoint, time};
+use crate::store::{Attempt, Durability, Holder, Provenance, Publication, Store, StoreError, disk, failpoint, time};
 use serde::Deserialize;
 use std::cell::RefCell;
 use std::fs;
@@ -185,6 +185,11 @@ impl<'a> Worker<'a> {
             origin: job.origin.clone(),
             attempt: attempt.number(),
         };
+        let durability = if job.runner_syncs && clock.elapsed() < QUICK {
+            Durability::Later
+        } else {
+            Durability::Now
+        };
         let published = store.publish(
             &lock,
             Publication {
@@ -193,6 +198,7 @@ impl<'a> Worker<'a> {
                 outputs: &job.outputs,
                 inputs: &inputs,
                 provenance,
+                durability,
             },
         )?;
         if published.divergent {

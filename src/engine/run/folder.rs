@@ -114,6 +114,7 @@ pub(super) fn make(store: &Store, options: &RunOptions, order: Order<'_>) -> Res
         device: order.device,
         threads: options.threads,
         memory: order.memory,
+        runner_syncs: true,
         nonce: nonce.clone(),
         attempt: attempt.number(),
         origin: Origin {

@@ -14,6 +14,7 @@ use super::pool::Pool;
 use super::record::Record;
 use super::results::Results;
 use super::schedule::{Rank, Schedule, State, with_producers};
+use super::sync::Syncing;
 use super::{FailedAction, RunOptions, RunReport};
 use crate::digest::Digest;
 use crate::job::{Failure, FailureKind, Memory};
@@ -56,6 +57,7 @@ pub(super) struct Walk<'a> {
     failures: Vec<FailedAction>,
     /// Attempts after the first.
     retried: usize,
+    syncing: Syncing<'a>,
     /// Nothing new is started.
     stopping: bool,
     /// The highest level of [`RunOptions::cancel`] acted upon.
@@ -137,6 +139,7 @@ impl<'a> Walk<'a> {
             next_id: 0,
             failures: vec![],
             retried: 0,
+            syncing: Syncing::new(store),
             stopping: false,
             cancelled: 0,
             interrupted: false,
@@ -157,6 +160,9 @@ impl<'a> Walk<'a> {
             if self.cancelled == 0 {
                 self.resolve_ready();
                 self.ask_others();
+            }
+            if let Err(e) = self.syncing.look() {
+                self.note(&e.to_string());
             }
             self.start_jobs();
             let nothing_left = self.queue.is_empty() && self.waiting.is_empty();
@@ -277,6 +283,7 @@ impl<'a> Walk<'a> {
     }
 
     fn finish(mut self) -> Result<RunReport, StoreError> {
+        self.syncing.finish()?;
         let count = |status| self.actions.values().filter(|action| action.status == status).count();
         let left = [State::Waiting, State::Ready, State::Taken]
             .map(|state| self.schedule.count(state))

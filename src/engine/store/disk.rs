@@ -12,10 +12,38 @@ use std::time::{Duration, SystemTime};
 /// How temporary files are called, so that a cleaner knows them.
 pub(crate) const TEMPORARY: &str = ".tmp-";
 
-/// Makes the entries of a folder durable: without it a rename may be forgotten after a power cut.
-pub(crate) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+/// When what is written will outlive a power cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Before the call returns.
+    Now,
+    /// From the next [`Store::syncing`](super::Store::syncing) on: for what is sooner made again than synced by itself.
+    Later,
+}
+
+impl Durability {
+    pub(crate) fn of_file(self, file: &File, path: &Path) -> Result<(), StoreError> {
+        match self {
+            Self::Now => file.sync_all().map_err(StoreError::writing(path)),
+            Self::Later => Ok(()),
+        }
+    }
+
+    /// Makes the entries of a folder durable: without it a rename may be forgotten after a power cut.
+    pub(crate) fn of_dir(self, dir: &Path) -> Result<(), StoreError> {
+        match self {
+            Self::Now => File::open(dir)
+                .and_then(|dir| dir.sync_all())
+                .map_err(StoreError::writing(dir)),
+            Self::Later => Ok(()),
+        }
+    }
+}
+
+/// Writes out all that waits in the file system of `dir`.
+pub(crate) fn sync_file_system(dir: &Path) -> Result<(), StoreError> {
     File::open(dir)
-        .and_then(|dir| dir.sync_all())
+        .and_then(|dir| Ok(rustix::fs::syncfs(dir)?))
         .map_err(StoreError::writing(dir))
 }
 
@@ -26,10 +54,11 @@ pub(crate) fn create_dir(dir: &Path) -> Result<(), StoreError> {
 /// Replaces `path` by `bytes`; a reader sees the old file or the new, never a part.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let (dir, temporary) = temporary_beside(path, bytes)?;
+    Durability::Now.of_file(temporary.as_file(), path)?;
     temporary
         .persist(path)
         .map_err(|e| StoreError::writing(path)(e.error))?;
-    sync_dir(dir)
+    Durability::Now.of_dir(dir)
 }
 
 /// As [`write_atomic`], but may be forgotten in a power cut: for messages between processes that would be gone as well.
@@ -42,12 +71,17 @@ pub(crate) fn write_message(path: &Path, bytes: &[u8]) -> Result<(), StoreError>
 }
 
 /// Writes `path` unless it exists; says whether it was written.
-pub(crate) fn write_new(path: &Path, bytes: &[u8], between: impl FnOnce()) -> Result<bool, StoreError> {
+pub(crate) fn write_new(
+    path: &Path,
+    bytes: &[u8],
+    durability: Durability,
+    between: impl FnOnce(),
+) -> Result<bool, StoreError> {
     let (dir, temporary) = temporary_beside(path, bytes)?;
-    temporary.as_file().sync_all().map_err(StoreError::writing(path))?;
+    durability.of_file(temporary.as_file(), path)?;
     between();
     match temporary.persist_noclobber(path) {
-        Ok(_) => sync_dir(dir).map(|()| true),
+        Ok(_) => durability.of_dir(dir).map(|()| true),
         Err(e) if e.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(e) => Err(StoreError::writing(path)(e.error)),
     }
@@ -195,8 +229,8 @@ mod tests {
     fn the_first_writer_of_a_new_file_wins() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
-        assert!(write_new(&path, b"one", || ()).unwrap());
-        assert!(!write_new(&path, b"two", || ()).unwrap());
+        assert!(write_new(&path, b"one", Durability::Now, || ()).unwrap());
+        assert!(!write_new(&path, b"two", Durability::Later, || ()).unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"one");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }

@@ -1,6 +1,6 @@
 //! Objects: files named by the SHA-256 of their bytes.
 
-use super::disk::{self, Stamp};
+use super::disk::{self, Durability, Stamp};
 use super::{Store, StoreError};
 use crate::digest::Digest;
 use std::fs::{self, File};
@@ -91,18 +91,18 @@ impl Store {
     }
 
     /// Moves a finished file into the store.  The folder it ends in must be synced before a manifest names it.
-    pub(super) fn adopt(&self, file: &Path, digest: &Digest) -> Result<PathBuf, StoreError> {
+    pub(super) fn adopt(&self, file: &Path, digest: &Digest, durability: Durability) -> Result<PathBuf, StoreError> {
         let object = self.object_path(digest);
         let folder = object.parent().expect("objects lie in a folder");
         disk::refuse_links(&self.root, folder)?;
         if !folder.is_dir() {
             disk::create_dir(folder)?;
-            disk::sync_dir(&self.root.join("objects"))?;
+            durability.of_dir(&self.root.join("objects"))?;
         }
         // A second name would be a writable way into the store.
         let shared = fs::symlink_metadata(file).map_err(StoreError::reading(file))?.nlink() > 1;
-        if shared || !seal_and_rename(file, &object)? {
-            copy_into(file, folder, &object, digest)?;
+        if shared || !seal_and_rename(file, &object, durability)? {
+            copy_into(file, folder, &object, digest, durability)?;
         }
         super::failpoint::reached("object-renamed");
         Ok(folder.to_owned())
@@ -114,11 +114,11 @@ impl Store {
 }
 
 /// Says `false` if the file lies on another file system.
-fn seal_and_rename(file: &Path, object: &Path) -> Result<bool, StoreError> {
+fn seal_and_rename(file: &Path, object: &Path, durability: Durability) -> Result<bool, StoreError> {
     let open = File::open(file).map_err(StoreError::reading(file))?;
     open.set_permissions(fs::Permissions::from_mode(0o444))
         .map_err(StoreError::writing(file))?;
-    open.sync_all().map_err(StoreError::writing(file))?;
+    durability.of_file(&open, file)?;
     super::failpoint::reached("object-synced");
     // Over an object of that name, too: its bytes should be the same, and if they are not they are mended.
     match fs::rename(file, object) {
@@ -128,7 +128,13 @@ fn seal_and_rename(file: &Path, object: &Path) -> Result<bool, StoreError> {
     }
 }
 
-fn copy_into(file: &Path, folder: &Path, object: &Path, digest: &Digest) -> Result<(), StoreError> {
+fn copy_into(
+    file: &Path,
+    folder: &Path,
+    object: &Path,
+    digest: &Digest,
+    durability: Durability,
+) -> Result<(), StoreError> {
     let mut temporary = tempfile::Builder::new()
         .prefix(disk::TEMPORARY)
         .permissions(fs::Permissions::from_mode(0o444))
@@ -145,7 +151,7 @@ fn copy_into(file: &Path, folder: &Path, object: &Path, digest: &Digest) -> Resu
             what,
         });
     }
-    temporary.as_file().sync_all().map_err(StoreError::writing(object))?;
+    durability.of_file(temporary.as_file(), object)?;
     temporary
         .persist(object)
         .map_err(|e| StoreError::writing(object)(e.error))?;
@@ -210,7 +216,7 @@ mod tests {
         fs::write(&file, b"bytes").unwrap();
         fs::hard_link(&file, &second).unwrap();
         let digest = Digest::of(b"bytes");
-        store.adopt(&file, &digest).unwrap();
+        store.adopt(&file, &digest, Durability::Now).unwrap();
         fs::write(&second, b"other").unwrap();
         assert_eq!(store.read_object(&digest).unwrap(), b"bytes");
         assert!(!file.exists());
@@ -233,7 +239,10 @@ mod tests {
         }
         let file = dir.path().join("file");
         fs::write(&file, b"bytes").unwrap();
-        assert!(matches!(store.adopt(&file, &digest), Err(StoreError::Link(_))));
+        assert!(matches!(
+            store.adopt(&file, &digest, Durability::Now),
+            Err(StoreError::Link(_))
+        ));
         assert_eq!(
             fs::read_dir(&other).unwrap().count(),
             1,

@@ -1,7 +1,7 @@
 //! Publishing: objects first, the manifest last, the first result of a key stands.
 
 use super::{Attempt, Divergent, KeyLock, MANIFEST, Manifest, Presence, Provenance, Store, StoreError, StoredOutput};
-use super::{actions::Record, disk, failpoint, seal};
+use super::{actions::Record, disk, disk::Durability, failpoint, seal};
 use crate::digest::Digest;
 use crate::key::ActionKey;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,7 @@ pub struct Publication<'a> {
     /// Objects the stage read: they must still be what they were.
     pub inputs: &'a [Digest],
     pub provenance: Provenance,
+    pub durability: Durability,
 }
 
 /// What became of a publication.
@@ -60,10 +61,14 @@ impl Store {
         let _gate = self.publishing()?;
         let mut folders = BTreeSet::new();
         for (name, output) in &fresh.outputs {
-            folders.insert(self.adopt(&publication.attempt.output(name), &output.digest)?);
+            folders.insert(self.adopt(
+                &publication.attempt.output(name),
+                &output.digest,
+                publication.durability,
+            )?);
         }
         for folder in folders {
-            disk::sync_dir(&folder)?;
+            publication.durability.of_dir(&folder)?;
         }
         failpoint::reached("objects-published");
 
@@ -72,7 +77,9 @@ impl Store {
         let published = match self.record(&fresh.key()) {
             Record::None => {
                 let text = text_of(&fresh);
-                if !disk::write_new(&path, &text, || failpoint::reached("manifest-written"))? {
+                if !disk::write_new(&path, &text, publication.durability, || {
+                    failpoint::reached("manifest-written");
+                })? {
                     // Possible only where locks are not to be had: the other's result stands.
                     return self.beside_earlier(fresh, &path);
                 }

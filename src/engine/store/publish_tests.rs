@@ -96,6 +96,7 @@ fn an_output_that_is_a_link_is_refused() {
         outputs: &outputs,
         inputs: &[],
         provenance: Provenance::default(),
+        durability: Durability::Later,
     };
     let error = store.publish(&lock, publication).unwrap_err();
     assert!(error.to_string().contains("plain file"), "{error}");
@@ -164,7 +165,7 @@ fn a_manifest_that_appears_while_one_publishes_stands() {
     let mut second = first.clone();
     second.outputs.get_mut("data").unwrap().digest = put(&store, b"second");
     let path = store.manifest_path(&first.key());
-    assert!(!disk::write_new(&path, &text_of(&second), || ()).unwrap());
+    assert!(!disk::write_new(&path, &text_of(&second), Durability::Now, || ()).unwrap());
     assert!(store.beside_earlier(second, &path).unwrap().divergent);
     let found = store.lookup(&first.key()).unwrap();
     assert_eq!(found.outputs, first.outputs);

@@ -1,6 +1,6 @@
 //! Scaffolding for tests of the store.
 
-use super::{Declared, Holder, Provenance, Publication, Published, Store, StoreError};
+use super::{Declared, Durability, Holder, Provenance, Publication, Published, Store, StoreError};
 use crate::digest::Digest;
 use crate::key::{ActionKey, SCHEMA};
 use serde_json::json;
@@ -46,7 +46,7 @@ pub(crate) fn put(store: &Store, bytes: &[u8]) -> Digest {
     let file = store.root().join("work/loose");
     fs::write(&file, bytes).unwrap();
     let digest = Digest::of(bytes);
-    store.adopt(&file, &digest).unwrap();
+    store.adopt(&file, &digest, Durability::Now).unwrap();
     digest
 }
 
@@ -134,6 +134,7 @@ pub(crate) fn publish_with(
                 started: super::time::now(),
                 ..Provenance::default()
             },
+            durability: Durability::Now,
         },
     );
     store.sweep(&lock, &key, Some(attempt.number()))?;

@@ -68,7 +68,10 @@ impl Walk<'_> {
         };
         self.leases.release(id);
         let (status, ended) = match outcome {
-            Outcome::Published => (Status::Executed, Ended::Done { seconds }),
+            Outcome::Published => {
+                self.syncing.published();
+                (Status::Executed, Ended::Done { seconds })
+            }
             Outcome::AlreadyThere => (Status::Waited, Ended::AlreadyThere),
             Outcome::Busy => {
                 self.tell_end(&info, &Ended::Busy);
