@@ -9,6 +9,7 @@ pub mod fuzzing;
 pub mod job;
 pub mod keeper;
 pub mod key;
+pub mod oom;
 pub mod plan;
 pub mod run;
 pub mod spec;

@@ -10,7 +10,6 @@ mod forecast;
 mod history;
 mod lease;
 mod observe;
-mod oom;
 mod pool;
 mod record;
 mod report;

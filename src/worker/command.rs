@@ -4,6 +4,7 @@ use moelab_engine::digest::HashingWriter;
 use moelab_engine::job::log::last_lines;
 use moelab_engine::job::{Failure, FailureKind, JobContext};
 use moelab_engine::keeper::{End, Keeper, Limits, Order};
+use moelab_engine::oom::Kills;
 use moelab_stages::command::settings::Word;
 use moelab_stages::command::{Command, DEVICE, SEED, THREADS, template};
 use std::collections::BTreeMap;
@@ -46,7 +47,7 @@ pub fn run(job: &JobContext, keeper: &Keeper) -> Result<(), Failure> {
         grace: GRACE,
         stop: &|| job.should_stop(),
     };
-    let kills = out_of_memory_kills();
+    let kills = Kills::of(std::process::id());
     let end = keeper.run(order, &limits).map_err(|e| {
         let what = format!("the command cannot be watched over: {e}");
         Failure::new(FailureKind::LostWorker, what)
@@ -61,7 +62,7 @@ pub fn run(job: &JobContext, keeper: &Keeper) -> Result<(), Failure> {
             let what = said(format!("`{}` ended with status {status}", name(&program)));
             Err(Failure::stage(what + &undeclared_files(job, &command)))
         }
-        End::Killed(9) if out_of_memory_kills() > kills => Err(Failure::new(
+        End::Killed(9) if kills.since().is_some() => Err(Failure::new(
             FailureKind::OutOfMemory,
             said("the system ran out of memory and killed the command; use fewer --jobs".into()),
         )),
@@ -252,11 +253,4 @@ fn only_declared(job: &JobContext, out: &Path) -> Result<(), Failure> {
         return Err(Failure::stage(what));
     }
     Ok(())
-}
-
-/// How many processes the kernel has killed for want of memory, on this machine and since it started.
-fn out_of_memory_kills() -> u64 {
-    let text = fs::read_to_string("/proc/vmstat").unwrap_or_default();
-    let count = |line: &str| line.strip_prefix("oom_kill ")?.trim().parse().ok();
-    text.lines().find_map(count).unwrap_or(0)
 }

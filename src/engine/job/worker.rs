@@ -173,7 +173,7 @@ impl<'a> Worker<'a> {
         if job.memory != Memory::Normal {
             context.library(MEMORY, job.memory.name());
         }
-        panics::catch(|| (self.runner)(context)).map_err(panicked)??;
+        panics::catch(|| (self.runner)(context)).map_err(Failure::bug)??;
         let provenance = Provenance {
             build: self.build.clone(),
             host: time::host(),
@@ -218,25 +218,6 @@ impl<'a> Worker<'a> {
                 Ok(store)
             }
         }
-    }
-}
-
-/// Libraries tell of a full device or a full machine by a panic: whoever allocates cannot return an error.
-fn panicked(said: String) -> Failure {
-    const DEVICE: [&str; 4] = [
-        "CUDA out of memory",
-        "CUDA error: out of memory",
-        "CUBLAS_STATUS_ALLOC_FAILED",
-        "CUDNN_STATUS_ALLOC_FAILED",
-    ];
-    const HOST: [&str; 2] = ["DefaultCPUAllocator: can't allocate memory", "std::bad_alloc"];
-    let kind = |words: &[&str]| words.iter().any(|word| said.contains(word));
-    if kind(&DEVICE) {
-        Failure::new(FailureKind::DeviceOutOfMemory, said)
-    } else if kind(&HOST) {
-        Failure::new(FailureKind::OutOfMemory, said)
-    } else {
-        Failure::bug(said)
     }
 }
 

@@ -236,23 +236,6 @@ fn the_way_it_dealt_with_memory_is_provenance_and_not_part_of_the_result() {
 }
 
 #[test]
-fn a_panic_of_an_allocator_is_no_bug() {
-    for (said, kind) in [
-        (
-            "Torch(\"CUDA out of memory. Tried to allocate 2.00 GiB\")",
-            FailureKind::DeviceOutOfMemory,
-        ),
-        (
-            "DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
-            FailureKind::OutOfMemory,
-        ),
-        ("index out of range", FailureKind::Bug),
-    ] {
-        assert_eq!(bench().fails(&|_| panic!("{said}")).kind, kind, "{said}");
-    }
-}
-
-#[test]
 fn folders_come_as_lines_and_one_without_a_job_ends_the_worker() {
     let bench = bench();
     fs::write(

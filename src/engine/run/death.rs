@@ -1,7 +1,7 @@
 //! Why a worker died.
 
-use super::oom::{Kills, Witness};
 use crate::job::{Failure, FailureKind, log};
+use crate::oom::{Kills, Witness};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;

@@ -2,9 +2,9 @@
 
 use super::WorkerCommand;
 use super::death;
-use super::oom::Kills;
 use crate::job::events::EventTail;
 use crate::job::{Event, Failure, FailureKind, JobResult, PARENT, STOP};
+use crate::oom::Kills;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;

@@ -29,8 +29,8 @@ pub fn exhaustion<T>(f: impl FnOnce() -> T) -> Result<T, Exhausted> {
 /// libtorch's words: `CUDA out of memory. Tried to allocate …`, `CUDA error: out of memory`, and for the host
 /// `DefaultCPUAllocator: can't allocate memory: you tried to allocate … bytes`.
 fn classify(said: &str) -> Option<Exhausted> {
-    let cuda = said.contains("CUDA") || said.contains("CUBLAS") || said.contains("cuDNN");
-    if said.contains("DefaultCPUAllocator") || said.contains("memory allocation of") {
+    let cuda = ["CUDA", "CUBLAS", "CUDNN", "cuDNN"].iter().any(|word| said.contains(word));
+    if said.contains("DefaultCPUAllocator") || said.contains("std::bad_alloc") {
         Some(Exhausted::Host)
     } else if cuda && (said.contains("out of memory") || said.contains("ALLOC_FAILED")) {
         Some(Exhausted::Device)

@@ -1,4 +1,4 @@
-//! Whether the kernel killed a worker for want of memory.
+//! Whether the kernel killed a process for want of memory.
 //!
 //! A process that dies of SIGKILL does not say who sent it. The kernel counts its own kills for memory, per control group
 //! and for the machine, before it sends the signal. Where the worker's group has a counter, that alone is asked: kills in
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// The kernel's counters, as they stood when a job began.
 #[derive(Debug, Default)]
-pub(super) struct Kills {
+pub struct Kills {
     /// Counter file of the worker's control group.
     group: Option<(PathBuf, u64)>,
     machine: u64,
@@ -19,7 +19,7 @@ pub(super) struct Kills {
 
 /// Whose counter rose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Witness {
+pub enum Witness {
     /// That of the worker's control group: its limit was reached, or the machine's memory used up.
     Group,
     /// That of the machine.
@@ -28,7 +28,7 @@ pub(super) enum Witness {
 
 impl Kills {
     /// The counters that matter for a process.
-    pub(super) fn of(process: u32) -> Self {
+    pub fn of(process: u32) -> Self {
         Self::under(Path::new("/"), process)
     }
 
@@ -40,7 +40,7 @@ impl Kills {
     }
 
     /// Who has seen a kill for memory since.
-    pub(super) fn since(&self) -> Option<Witness> {
+    pub fn since(&self) -> Option<Witness> {
         self.since_under(Path::new("/"))
     }
 
