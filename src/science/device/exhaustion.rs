@@ -27,10 +27,19 @@ pub fn exhaustion<T>(f: impl FnOnce() -> T) -> Result<T, Exhausted> {
 }
 
 /// libtorch's words: `CUDA out of memory. Tried to allocate …`, `CUDA error: out of memory`, and for the host
-/// `DefaultCPUAllocator: can't allocate memory: you tried to allocate … bytes`.
+/// `DefaultCPUAllocator: can't allocate memory: you tried to allocate … bytes`. oneDNN, which it convolves with on the CPU,
+/// says only that it `could not create a primitive` or a memory object; shapes it cannot do never reach it.
 fn classify(said: &str) -> Option<Exhausted> {
-    let cuda = ["CUDA", "CUBLAS", "CUDNN", "cuDNN"].iter().any(|word| said.contains(word));
-    if said.contains("DefaultCPUAllocator") || said.contains("std::bad_alloc") {
+    const HOST: [&str; 4] = [
+        "DefaultCPUAllocator",
+        "std::bad_alloc",
+        "could not create a primitive",
+        "could not create a memory",
+    ];
+    let cuda = ["CUDA", "CUBLAS", "CUDNN", "cuDNN"]
+        .iter()
+        .any(|word| said.contains(word));
+    if HOST.iter().any(|words| said.contains(words)) {
         Some(Exhausted::Host)
     } else if cuda && (said.contains("out of memory") || said.contains("ALLOC_FAILED")) {
         Some(Exhausted::Device)
@@ -52,6 +61,10 @@ mod tests {
         );
         assert_eq!(
             said("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+            Err::<(), _>(Exhausted::Host)
+        );
+        assert_eq!(
+            said("Torch(\"could not create a primitive\")"),
             Err::<(), _>(Exhausted::Host)
         );
         assert_eq!(exhaustion(|| 1), Ok(1));
