@@ -140,8 +140,8 @@ def readers() -> None:
     seed("packed", "gz-twice", gzip.compress(text, mtime=0) + gzip.compress(b"more", mtime=0))
     seed("packed", "bz2", bz2.compress(text))
     seed("packed", "xz", lzma.compress(text))
-    seed("packed", "bomb.bz2", bz2.compress(bytes(1 << 25)))
-    seed("packed", "bomb.xz", lzma.compress(bytes(1 << 25)))
+    seed("packed", "bomb.bz2", bz2.compress(bytes(1 << 21)))
+    seed("packed", "bomb.xz", lzma.compress(bytes(1 << 21)))
 
 
 def archives() -> None:

@@ -7,7 +7,7 @@ use super::{DataError, Split, cifar, content, digits, idx, image_folder, libsvm,
 use std::path::PathBuf;
 
 /// Packed content is unpacked up to this many bytes.
-const CAP: u64 = 1 << 24;
+const CAP: u64 = 1 << 20;
 
 pub fn npy(bytes: &[u8]) {
     whole(npy::images(bytes, "x"));

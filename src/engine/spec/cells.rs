@@ -160,7 +160,7 @@ fn too_many(matrix: &Matrix, seeds: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fake::load;
+    use super::super::fake::{Lab, PIPELINE, load};
 
     fn rows(matrix: &str) -> String {
         let experiment = load(&format!("matrix: {matrix}\n")).unwrap_or_else(|e| panic!("{e}"));
@@ -279,6 +279,25 @@ mod tests {
             rows(&format!("{{axes: {{k: [{}]}}, exclude: [{some}]}}", list(3000))),
             r#"{"k":2999}"#
         );
+    }
+
+    #[test]
+    fn more_axes_than_a_plan_can_tell_apart_are_refused_also_through_include() {
+        let lab = Lab::new(&PIPELINE.replace("  k: 10\n", "  k: 10\n  spare: {}\n"));
+        let included = |n: usize| {
+            let rows = (0..n)
+                .map(|i| format!("{{spare.a{i}: 1}}"))
+                .collect::<Vec<_>>()
+                .join(", ");
+            lab.load(&format!("matrix: {{axes: {{k: [1]}}, include: [{rows}]}}"), &[])
+                .unwrap_err()
+        };
+        assert!(
+            included(64).contains("at most 64 axes, those of `include` counted"),
+            "{}",
+            included(64)
+        );
+        assert!(!included(63).contains("at most 64"), "{}", included(63));
     }
 
     #[test]

@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// more than any machine has.
 const MOST_UNFOLDED: usize = 1 << 20;
 
+/// Names that hints know of, those within the last one beyond it.
+const MOST_NAMED: usize = 300;
+
 /// Literal text or the name of a parameter.
 #[derive(Debug, PartialEq)]
 pub enum Piece {
@@ -263,10 +266,13 @@ pub fn within(name: &str, above: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Every dotted name in `params`, inner and outer.
+/// Dotted names in `params`, inner and outer, for hints: no more than anybody looks through.
 pub fn names(params: &Map<String, Value>) -> Vec<String> {
     let mut found = Vec::new();
     for (key, value) in params {
+        if found.len() >= MOST_NAMED {
+            break;
+        }
         found.push(key.clone());
         if let Value::Object(inner) = value {
             found.extend(names(inner).into_iter().map(|name| format!("{key}.{name}")));

@@ -115,6 +115,13 @@ pub fn read(item: Option<Item<'_>>, params: &Map<String, Value>, problems: &mut 
             matrix.include.extend((!row.is_empty()).then_some(row));
         }
     }
+    let names = matrix.include.iter().flatten().map(|(name, _)| name);
+    let names: BTreeSet<&String> = names.chain(matrix.axes.iter().map(|axis| &axis.name)).collect();
+    if names.len() > MOST_AXES {
+        let message = format!("a matrix has at most {MOST_AXES} axes, those of `include` counted");
+        reader.problems.push(item.key_problem(message));
+        return Matrix::default();
+    }
     if item.object().is_some_and(Map::is_empty) {
         reader.problems.push(
             item.key_problem("the matrix is empty")

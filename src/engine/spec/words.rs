@@ -4,13 +4,19 @@ use serde_json::Value;
 
 /// Names listed in a hint before it is cut short.
 const LISTED: usize = 12;
+/// Known names that an unknown one is compared with, and the longest that is (bytes): a file may hold thousands of both.
+const COMPARED: usize = 300;
+const LONGEST: usize = 200;
 
 /// The known name nearest to `name`, if one is near enough to be a slip of the pen.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > LONGEST {
+        return None;
+    }
     let wanted = name.to_lowercase();
     let allowed = (name.chars().count() / 3).max(1);
     let mut best: Option<(usize, &str)> = None;
-    for candidate in known {
+    for candidate in known.into_iter().filter(|known| known.len() <= LONGEST).take(COMPARED) {
         let lower = candidate.to_lowercase();
         // An exact part of a dotted or longer name counts as near: `vae` for `epochs.vae`.
         let part = wanted.len() > 2 && lower.split(['.', '_', '-']).any(|part| part == wanted);
@@ -76,6 +82,17 @@ pub fn shorten(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn thousands_of_names_and_long_ones_are_not_all_compared() {
+        let many: Vec<String> = (0..1000).map(|i| format!("parameter{i:03}")).collect();
+        let known = || many.iter().map(String::as_str);
+        assert_eq!(nearest("parametre299", known()), Some("parameter299"));
+        assert_eq!(nearest("zebr", known().chain(["zebra"])), None);
+        assert_eq!(nearest("zebr", ["zebra"]), Some("zebra"));
+        let long = "x".repeat(LONGEST + 1);
+        assert_eq!(nearest(&long, [long.as_str()]), None);
+    }
     use serde_json::json;
 
     #[test]
