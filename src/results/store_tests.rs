@@ -4,6 +4,7 @@ mod bench;
 use super::*;
 use crate::table::Table;
 use bench::{Bench, EXPERIMENT, Fate, seed};
+use moelab_engine::store::{Holder, Presence};
 use std::fs;
 
 #[test]
@@ -121,16 +122,13 @@ fn an_evicted_history_is_missing_and_its_metrics_stay() {
     let bench = Bench::new(EXPERIMENT);
     bench.run(|_| Fate::Done("cpu"));
     for manifest in bench.store.manifests().values() {
-        if let Some(history) = manifest.outputs.get("history") {
-            let file = bench
-                .store
-                .root()
-                .join("actions")
-                .join(format!("{}.json", manifest.key().sharded()));
-            let text = fs::read_to_string(&file).unwrap().replacen("present", "evicted", 2);
-            fs::remove_file(&file).unwrap();
-            fs::write(&file, text).unwrap();
+        let mut manifest = manifest.clone();
+        if let Some(history) = manifest.outputs.get_mut("history") {
+            history.state = Presence::Evicted;
             drop(fs::remove_file(bench.store.object_path(&history.digest)));
+            let holder = Holder::this_process("test");
+            let lock = bench.store.try_lock(&manifest.key(), &holder).unwrap().unwrap();
+            bench.store.rewrite_manifest(&lock, &manifest).unwrap();
         }
     }
     let table = bench.table();

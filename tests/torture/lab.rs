@@ -13,16 +13,16 @@ use std::time::{Duration, Instant, SystemTime};
 const PIPELINE: &str = r#"
 pipeline: torture
 stages:
-  images: {stage: load, dataset: digits, limit: 200}
-  vae: {stage: pretrain_vae, inputs: {images: images}, latent_dim: 4, filters: 4, epochs: 8, batch_size: 40}
+  images: {stage: load, dataset: digits, limit: 600}
+  vae: {stage: pretrain_vae, inputs: {images: images}, latent_dim: 4, filters: 8, epochs: 10, batch_size: 40}
   points: {stage: embed, inputs: {images: images, model: vae}, n_components: 2, n_neighbors: 10, n_epochs: 50}
   clusters: {stage: kmeans, inputs: {points: points}, n_clusters: 3}
-  manager: {stage: manager_fit, inputs: {images: images, clusters: clusters}, filters: 4, epochs: 6, batch_size: 40}
+  manager: {stage: manager_fit, inputs: {images: images, clusters: clusters}, filters: 8, epochs: 8, batch_size: 40}
   moe:
     stage: moe_train
     inputs: {images: images, manager: manager}
     latent_dims: 3
-    filters: 4
+    filters: 8
     epochs: 4
     batch_size: 40
   sums:

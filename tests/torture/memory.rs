@@ -18,7 +18,9 @@ impl Cage {
             ("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
         ] {
             let cage = Self(PathBuf::from(root).join(&name));
-            if fs::create_dir(&cage.0).is_ok() && fs::write(cage.0.join(limit), bytes.to_string()).is_ok() {
+            // A control group comes with files; elsewhere a folder is just a folder.
+            let group = fs::create_dir(&cage.0).is_ok() && cage.0.join("cgroup.procs").exists();
+            if group && fs::write(cage.0.join(limit), bytes.to_string()).is_ok() {
                 return Some(cage);
             }
         }

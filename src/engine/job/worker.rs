@@ -7,6 +7,7 @@ use super::{
 };
 use crate::digest::Digest;
 use crate::store::{Attempt, Durability, Holder, Provenance, Publication, Store, StoreError, disk, failpoint, time};
+use rustix::io::Errno;
 use serde::Deserialize;
 use std::cell::RefCell;
 use std::fs;
@@ -101,7 +102,7 @@ impl<'a> Worker<'a> {
                 FailureKind::Interrupted => Outcome::Interrupted,
                 _ => {
                     tracing::error!("{failure}");
-                    Outcome::Failed(failure)
+                    Outcome::Failed(about_room(failure))
                 }
             });
         drop(redirected);
@@ -218,6 +219,21 @@ impl<'a> Worker<'a> {
                 Ok(store)
             }
         }
+    }
+}
+
+/// Libraries hand a full disk on as words, which the system ends with its number for it.
+fn about_room(failure: Failure) -> Failure {
+    let full = [Errno::NOSPC, Errno::DQUOT].map(|errno| format!("(os error {})", errno.raw_os_error()));
+    match full.iter().any(|words| failure.message.contains(words)) {
+        true => Failure::new(
+            FailureKind::DiskFull,
+            format!(
+                "{}; the disk is full: free some space and run again, it goes on from the last checkpoint",
+                failure.message
+            ),
+        ),
+        false => failure,
     }
 }
 

@@ -250,3 +250,15 @@ fn folders_come_as_lines_and_one_without_a_job_ends_the_worker() {
     let error = worker.serve(&b"/nowhere\n"[..]).unwrap_err();
     assert!(error.to_string().contains("/nowhere/job.json"), "{error}");
 }
+
+#[test]
+fn a_disk_that_a_library_says_is_full_is_told_from_other_errors_of_the_stage() {
+    let said = |message: &'static str| bench().fails(&move |_| Err(Failure::stage(message)));
+    let full = said("cannot write x: I/O error: No space left on device (os error 28)");
+    assert_eq!(full.kind, FailureKind::DiskFull);
+    assert!(
+        full.message.contains("cannot write x") && full.message.contains("free some space"),
+        "{full}"
+    );
+    assert_eq!(said("cannot read x: (os error 2)").kind, FailureKind::Stage);
+}
