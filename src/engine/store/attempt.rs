@@ -171,7 +171,10 @@ pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
         fs::remove_file(path)
     };
     match removed {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::writing(path)(e)),
+        // A new attempt may take the name of one that is removed as soon as that is empty: it is left alone.
+        Err(e) if ![io::ErrorKind::NotFound, io::ErrorKind::DirectoryNotEmpty].contains(&e.kind()) => {
+            Err(StoreError::writing(path)(e))
+        }
         _ => Ok(()),
     }
 }
