@@ -50,10 +50,25 @@ fn a_worker_killed_for_memory_is_told_apart_and_nothing_is_lost() {
         .args(inner.get_args())
         .current_dir(lab.path());
     let output = command.output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(
+        said(&output).contains("the kernel killed the worker"),
+        "{}",
+        said(&output)
+    );
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["failures"][0]["kind"], "out_of_memory", "{}", said(&output));
+    let retried = report["retried"].as_u64().unwrap();
+    match output.status.code() {
+        // What did not fit beside another job fitted alone.
+        Some(0) => assert!(retried > 0, "{}", said(&output)),
+        code => {
+            assert_eq!(code, Some(3), "{}", said(&output));
+            assert_eq!(report["failures"][0]["kind"], "out_of_memory", "{}", said(&output));
+        }
+    }
     lab.finish();
     lab.assert_untouched();
-    println!("1 kill for memory, 1 resume, 0 losses");
+    println!(
+        "{retried} kills for memory that a second attempt made good, {} that ended the run; 0 losses",
+        report["failed"]
+    );
 }
