@@ -79,7 +79,7 @@ fn a_run_mends_damage_and_uses_none_of_it() {
     let mut rng = random("mending");
     let lab = Lab::new();
     lab.finish();
-    let n = rounds(4, 100);
+    let n = rounds(4, 50);
     for _ in 0..n {
         let objects = files(&lab.store().join("objects"));
         let chosen = rng.random_range(0..objects.len());
@@ -116,11 +116,10 @@ fn a_damaged_checkpoint_is_never_taken_up() {
         crate::processes::kill(run.id(), rustix::process::Signal::KILL);
         run.wait().unwrap();
         crate::processes::assert_gone(&below);
-        let found = files(&lab.store().join("work"));
-        for path in found
-            .iter()
-            .filter(|path| path.parent().unwrap().ends_with("checkpoints"))
-        {
+        let mut found = files(&lab.store().join("work"));
+        // One that was being written has another name, which nobody reads, and may be empty as yet.
+        found.retain(|path| path.extension().is_some_and(|ending| ending == "safetensors"));
+        for path in &found {
             damage(&mut rng, path);
             done += 1;
         }

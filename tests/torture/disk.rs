@@ -41,7 +41,7 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
         return;
     };
     let mut rng = random("disk");
-    let (n, mut full) = (rounds(3, 60), 0);
+    let (n, mut full) = (rounds(3, 40), 0);
     let lab = Lab::in_folder(disk.dir.path());
     while full < n {
         disk.resize(rng.random_range(100..2500));

@@ -1,6 +1,6 @@
 //! SIGKILL, SIGINT and SIGTERM at random moments.
 
-use crate::lab::{Lab, random, reference, rounds};
+use crate::lab::{Lab, random, rounds};
 use crate::processes::{assert_gone, descendants, kill};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Child;
 use std::time::Duration;
+
+/// A run is struck within so many seconds of its start; most do not get to their end in that time.
+const SECONDS: f64 = 1.5;
 
 /// What happened, for the figures of docs/store.md.
 #[derive(Debug, Default)]
@@ -23,16 +26,13 @@ struct Figures {
 /// Strikes `n` runs at random moments; each is followed by a resume, which may be struck in its turn.
 fn torment(name: &str, n: usize, strike: impl Fn(&mut StdRng, &mut Child)) {
     let mut rng = random(name);
-    let (_, whole) = reference();
     let lab = Lab::new();
     let mut figures = Figures::default();
     let mut kept: BTreeMap<PathBuf, Vec<u8>> = BTreeMap::new();
     while figures.strikes < n {
         let mut run = lab.start();
         figures.resumes += usize::from(!kept.is_empty());
-        std::thread::sleep(Duration::from_secs_f64(
-            rng.random_range(0.0..0.7) * whole.as_secs_f64(),
-        ));
+        std::thread::sleep(Duration::from_secs_f64(rng.random_range(0.0..SECONDS)));
         if run.try_wait().unwrap().is_none() {
             strike(&mut rng, &mut run);
             figures.strikes += 1;
