@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Number of the layout of the files below; another number is refused.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// The environment variable by which a runner tells a worker its process id: the worker dies with that process.
 pub const PARENT: &str = "MOELAB_PARENT";
@@ -153,6 +153,8 @@ pub enum Outcome {
     AlreadyThere,
     /// Another process runs this action now; nothing was done.
     Busy,
+    /// Inputs are not in the store, or were damaged and are set aside; nothing was done.
+    InputsGone(String),
     /// It was asked to stop and kept its checkpoints.
     Interrupted,
     Failed(Failure),

@@ -161,8 +161,9 @@ impl<'a> Worker<'a> {
             return Ok(Outcome::AlreadyThere);
         }
         let inputs: Vec<Digest> = job.inputs.values().flatten().map(|input| input.digest).collect();
-        for digest in &inputs {
-            verify(store, digest)?;
+        let gone = gone(store, &inputs)?;
+        if !gone.is_empty() {
+            return Ok(Outcome::InputsGone(gone.join("; ")));
         }
         context.event(&Event::Started {
             device: job.device.clone(),
@@ -237,19 +238,26 @@ fn about_room(failure: Failure) -> Failure {
     }
 }
 
-/// A damaged input is put out of the way, so that the runner finds it missing and has it made again.
-fn verify(store: &Store, digest: &Digest) -> Result<(), Failure> {
-    match store.verified_path(digest) {
-        Ok(_) => Ok(()),
-        Err(StoreError::Damaged { path, what }) => {
-            store.set_aside(digest)?;
-            Err(Failure::bad_input(format!(
-                "the input {} was damaged and is set aside: {what}",
-                path.display()
-            )))
+/// What is wrong with inputs that cannot be read.  The damaged ones are put out of the way, so that the runner finds
+/// them missing and has them made again.
+fn gone(store: &Store, inputs: &[Digest]) -> Result<Vec<String>, Failure> {
+    let mut gone = vec![];
+    for digest in inputs {
+        match store.verified_path(digest) {
+            Ok(_) => {}
+            Err(StoreError::Damaged { path, what }) => {
+                store.set_aside(digest)?;
+                gone.push(format!(
+                    "the input {} was damaged and is set aside: {what}",
+                    path.display()
+                ));
+            }
+            // Perhaps another reader found it damaged a moment ago.
+            Err(absent @ StoreError::Absent { .. }) => gone.push(absent.to_string()),
+            Err(other) => return Err(other.into()),
         }
-        Err(other) => Err(other.into()),
     }
+    Ok(gone)
 }
 
 fn no_job(path: &Path, e: impl std::fmt::Display) -> NoJob {

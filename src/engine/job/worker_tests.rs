@@ -61,7 +61,7 @@ impl Bench {
             artifact: "points".into(),
             path,
         };
-        self.job.inputs.insert("points".into(), vec![input]);
+        self.job.inputs.entry("points".into()).or_default().push(input);
         digest
     }
 }
@@ -171,16 +171,19 @@ fn a_job_whose_key_is_not_that_of_its_action_is_refused() {
 }
 
 #[test]
-fn a_damaged_input_is_set_aside_and_a_missing_one_named() {
+fn damaged_inputs_are_set_aside_all_at_once_and_missing_ones_named() {
     let mut bench = bench();
-    let digest = bench.input(b"bytes");
-    damage(&bench.store, &digest, b"bytez");
-    let failure = bench.fails(&unreachable);
-    assert_eq!(failure.kind, FailureKind::BadInput);
-    assert_eq!(bench.store.object_size(&digest), None);
-    let failure = bench.fails(&unreachable);
-    assert_eq!(failure.kind, FailureKind::BadInput);
-    assert!(failure.message.contains("missing or was evicted"), "{failure}");
+    let gone = |bench: &Bench| match bench.run(&unreachable) {
+        Outcome::InputsGone(what) => what,
+        other => panic!("{other:?}"),
+    };
+    let inputs = [bench.input(b"bytes"), bench.input(b"more"), bench.input(b"whole")];
+    damage(&bench.store, &inputs[0], b"bytez");
+    damage(&bench.store, &inputs[1], b"moor");
+    assert_eq!(gone(&bench).matches("was damaged and is set aside").count(), 2);
+    let sizes = inputs.map(|digest| bench.store.object_size(&digest));
+    assert_eq!(sizes, [None, None, Some(5)]);
+    assert_eq!(gone(&bench).matches("missing or was evicted").count(), 2);
 }
 
 #[test]

@@ -76,8 +76,10 @@ struct Action {
     status: Status,
     /// Run although the store has a result.
     force: bool,
-    /// Was run again for its bytes, or for damaged inputs: once is enough.
+    /// Was run again for its bytes: once is enough.
     remade: bool,
+    /// How often its worker found inputs gone.
+    without_inputs: u32,
     /// How often it failed and was tried again, by kind.
     failed: BTreeMap<FailureKind, u32>,
     memory: Memory,
@@ -243,6 +245,7 @@ impl<'a> Walk<'a> {
                 status,
                 force,
                 remade: false,
+                without_inputs: 0,
                 failed: BTreeMap::new(),
                 memory: Memory::Normal,
                 whole_machine: false,
@@ -283,7 +286,6 @@ impl<'a> Walk<'a> {
     }
 
     fn finish(mut self) -> Result<RunReport, StoreError> {
-        self.syncing.finish()?;
         let count = |status| self.actions.values().filter(|action| action.status == status).count();
         let left = [State::Waiting, State::Ready, State::Taken]
             .map(|state| self.schedule.count(state))
@@ -309,6 +311,7 @@ impl<'a> Walk<'a> {
         );
         self.record.flush();
         self.record.report(&report);
+        self.syncing.finish()?;
         Ok(report)
     }
 }

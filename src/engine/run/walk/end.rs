@@ -1,7 +1,6 @@
 //! Hearing how jobs go on, and what their end means for the others.
 
 use super::super::FailedAction;
-use super::super::folder;
 use super::super::observe::{Ended, JobInfo};
 use super::super::pool::News;
 use super::{Running, Status, Walk};
@@ -13,6 +12,9 @@ use petgraph::graph::NodeIndex;
 use serde_json::json;
 use std::path::PathBuf;
 use std::rc::Rc;
+
+/// How often an action may find inputs gone between its start and the worker's look at them.
+const STARTS_WITHOUT_INPUTS: u32 = 3;
 
 impl Walk<'_> {
     /// Listens to the workers; says whether there was anything.
@@ -83,11 +85,19 @@ impl Walk<'_> {
                 self.tell_end(&info, &Ended::Interrupted);
                 return;
             }
+            // Found when it is started again, and made again by then.
+            Outcome::InputsGone(what) if self.may_start_again(digest) => {
+                self.note(&format!("{info}: {what}"));
+                self.enqueue(digest);
+                return;
+            }
+            Outcome::InputsGone(what) => {
+                let log = attempt.dir().join("log");
+                self.fail_action(digest, Failure::bad_input(what), Some((info, log)));
+                return;
+            }
             Outcome::Failed(failure) => {
-                if failure.kind == FailureKind::BadInput && self.may_remake(digest) {
-                    self.note(&format!("{info}: {failure}"));
-                    self.enqueue(digest);
-                } else if !self.stopping && self.may_retry(digest, failure.kind) {
+                if !self.stopping && self.may_retry(digest, failure.kind) {
                     self.retry(digest, &info, failure);
                 } else {
                     self.fail_action(digest, failure, Some((info, attempt.dir().join("log"))));
@@ -138,15 +148,12 @@ impl Walk<'_> {
         self.enqueue(digest);
     }
 
-    /// Whether inputs of a failed action are gone, so that making them again may help; asked once per action.
-    fn may_remake(&mut self, digest: Digest) -> bool {
-        let action = &self.actions[&digest];
-        let node = &self.plan.graph[action.nodes[0]];
-        let missing = !folder::reads(self.store, node, &action.key, &self.results)
-            .missing
-            .is_empty();
+    /// Whether an action whose inputs were gone is tried again.  They may be back by now, if another reader missed them
+    /// first; a disk that damages them each time has to be told of.
+    fn may_start_again(&mut self, digest: Digest) -> bool {
         let action = self.actions.get_mut(&digest).expect("running actions are known");
-        missing && !std::mem::replace(&mut action.remade, true)
+        action.without_inputs += 1;
+        action.without_inputs <= STARTS_WITHOUT_INPUTS
     }
 
     pub(super) fn fail_action(&mut self, digest: Digest, failure: Failure, job: Option<(JobInfo, PathBuf)>) {

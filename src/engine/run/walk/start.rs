@@ -127,15 +127,17 @@ impl Walk<'_> {
             self.pool.retire((!whole_machine).then_some(device.as_str()));
         }
         let info = self.info(&digest, attempt.number(), &device);
-        if let Err(failure) = self.pool.start(self.next_id, attempt.dir(), &nonce, &device) {
-            self.fail_action(digest, failure, None);
-            return false;
-        }
         self.record.event(
             "job_started",
             json!({"stage": info.stage, "axes": info.axes, "key": digest, "attempt": info.attempt, "device": device,
                    "memory": memory}),
         );
+        // A cleaner has to know that this run counts on the result before there is one.
+        self.record.flush();
+        if let Err(failure) = self.pool.start(self.next_id, attempt.dir(), &nonce, &device) {
+            self.fail_action(digest, failure, Some((info, attempt.dir().join("log"))));
+            return false;
+        }
         self.observer.job_started(&info);
         self.running.insert(
             self.next_id,

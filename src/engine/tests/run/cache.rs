@@ -151,20 +151,46 @@ fn bytes_that_several_actions_wait_for_are_made_again_once() {
     }
 }
 
-#[test]
-fn a_damaged_input_is_made_again() {
-    let mut lab = Lab::new();
-    let a = lab.stage("a", says("a"), &[]);
-    lab.run();
-    let path = lab.store.object_path(&moelab_engine::digest::Digest::of(b"a"));
+/// Writes other bytes over the data that a stage of this text made.
+fn damage(lab: &Lab, text: &str) {
+    let path = lab
+        .store
+        .object_path(&moelab_engine::digest::Digest::of(text.as_bytes()));
     fs::remove_file(&path).unwrap();
-    fs::write(&path, "b").unwrap();
-    lab.stage("b", says("reads "), &[a]);
+    // Of the same length, or the plan would see it already.
+    fs::write(&path, "?".repeat(text.len())).unwrap();
+}
+
+#[test]
+fn damaged_inputs_are_made_again_however_many_an_action_reads() {
+    let mut lab = Lab::new();
+    let (a, b) = (lab.stage("a", says("a"), &[]), lab.stage("b", says("b"), &[]));
+    lab.run();
+    damage(&lab, "a");
+    damage(&lab, "b");
+    lab.stage("c", says("reads "), &[a, b]);
     let mut log = Log::default();
     let report = lab.watched(&mut log);
-    assert_eq!((report.executed, report.failed), (2, 0), "{report:?}");
-    assert_eq!(lab.made("reads"), "reads (a)");
+    assert_eq!((report.executed, report.failed), (3, 0), "{report:?}");
+    assert_eq!(lab.made("reads"), "reads (a)(b)");
     assert!(log.notes.iter().any(|note| note.contains("damaged")), "{:?}", log.notes);
+}
+
+/// Of readers that start together one finds the damage, and the others find nothing or what was made again meanwhile.
+#[test]
+fn a_damaged_input_is_made_again_for_all_who_read_it_together() {
+    for _ in 0..10 {
+        let mut lab = Lab::new();
+        lab.options.jobs = 4;
+        let a = lab.stage("a", says("a"), &[]);
+        lab.run();
+        damage(&lab, "a");
+        for name in ["b", "c", "d", "e"] {
+            lab.stage(name, says(name), &[a]);
+        }
+        let report = lab.run();
+        assert_eq!((report.executed, report.failed), (5, 0), "{report:?}");
+    }
 }
 
 #[test]
