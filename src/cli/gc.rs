@@ -14,7 +14,12 @@ pub fn main(common: &Common, args: &Gc) -> Result<ExitCode, Exit> {
         to_size: args.to_size.map(|size| size.0),
     };
     let store = Store::open_read_only(&common.store)?;
-    if let Some(what) = selection.unknown(&store.catalogue()?) {
+    let names = selection.experiment.is_some() || !selection.roles.is_empty();
+    if let Some(what) = names
+        .then(|| store.catalogue())
+        .transpose()?
+        .and_then(|all| selection.unknown(&all))
+    {
         return Err(Exit::Usage(what));
     }
     let cleaning = match args.yes {

@@ -60,6 +60,12 @@ impl ActionKey {
     }
 }
 
+/// Equal for equal settings, however their numbers are spelled.
+pub fn settings_digest(config: &Value) -> Digest {
+    let text = serde_json_canonicalizer::to_string(config).expect("settings hold finite numbers");
+    Digest::of(text.as_bytes())
+}
+
 /// How the seed enters a key.
 pub fn seed_text(seed: u64) -> String {
     format!("{seed:016x}")

@@ -154,17 +154,6 @@ impl Store {
         KeyLock::try_take(&self.lock_path(key), holder)
     }
 
-    /// Waits for the lock of an action; see [`KeyLock`].  `waiting` hears who holds it, `stop` ends the wait.
-    pub fn lock(
-        &self,
-        key: &Digest,
-        holder: &Holder,
-        waiting: impl FnMut(Option<&Holder>),
-        stop: impl Fn() -> bool,
-    ) -> Result<Option<KeyLock>, StoreError> {
-        KeyLock::take(&self.lock_path(key), holder, waiting, stop)
-    }
-
     /// Who runs an action now, if anybody does. Only a glance: the next moment it may be otherwise.
     pub fn held(&self, key: &Digest) -> Option<Holder> {
         KeyLock::held(&self.lock_path(key))

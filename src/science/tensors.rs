@@ -2,6 +2,7 @@
 
 use crate::matrix::Matrix;
 use burn::tensor::{Device, Tensor, TensorData};
+use moelab_engine::digest::Digest;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -75,6 +76,11 @@ impl TensorFile {
         };
         file.parse()?;
         Ok(file)
+    }
+
+    /// The digest of the whole file.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.bytes)
     }
 
     fn parse(&self) -> Result<SafeTensors<'_>, TensorFileError> {

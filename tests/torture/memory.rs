@@ -49,6 +49,12 @@ fn a_worker_killed_for_memory_is_told_apart_and_nothing_is_lost() {
         .arg(inner.get_program())
         .args(inner.get_args())
         .current_dir(lab.path());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     let output = command.output().unwrap();
     assert!(
         said(&output).contains("the kernel killed the worker"),

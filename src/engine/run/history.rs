@@ -1,14 +1,13 @@
 //! What earlier results tell of the actions to come: how long they take, how much room, how much of a device.
 
 use crate::digest::Digest;
-use crate::job::DEVICE_MEMORY;
-use crate::key::ActionKey;
-use crate::store::{Manifest, Store};
+use crate::key::settings_digest;
+use crate::store::{Catalogue, Entry, Store};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 
-/// At most this many keys of a stage kind are kept to be compared with a new one, the newest first.
+/// At most this many results of a stage kind are compared with a new action, the newest first.
 const COMPARED: usize = 50;
 
 /// What an action will take, judged by earlier results: the medians of those.
@@ -43,36 +42,37 @@ struct Kind {
     typical: Option<Estimate>,
     by_settings: HashMap<Digest, Estimate>,
     /// The newest first.
-    keys: Vec<ActionKey>,
+    keys: Vec<Digest>,
 }
 
 impl History {
     pub(super) fn read(store: &Store) -> Self {
-        Self::from(store.manifests().into_values())
+        let catalogue = store.catalogue().unwrap_or_else(|e| {
+            tracing::warn!("{e}");
+            Catalogue::default()
+        });
+        Self::of(catalogue.entries)
     }
 
-    fn from(manifests: impl Iterator<Item = Manifest>) -> Self {
-        let mut kinds: BTreeMap<String, Vec<Manifest>> = BTreeMap::new();
-        for manifest in manifests {
-            kinds.entry(manifest.action.stage.clone()).or_default().push(manifest);
+    fn of(entries: Vec<Entry>) -> Self {
+        let mut kinds: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
+        for entry in entries {
+            kinds.entry(entry.kind.clone()).or_default().push(entry);
         }
-        let kind = |mut all: Vec<Manifest>| {
-            all.sort_by(|a, b| b.provenance.started.cmp(&a.provenance.started));
-            let mut groups: HashMap<Digest, Vec<&Manifest>> = HashMap::new();
-            for manifest in &all {
-                groups
-                    .entry(settings(&manifest.action.config))
-                    .or_default()
-                    .push(manifest);
+        let kind = |mut all: Vec<Entry>| {
+            all.sort_by(|a, b| b.started.cmp(&a.started));
+            let mut groups: HashMap<Digest, Vec<&Entry>> = HashMap::new();
+            for entry in &all {
+                groups.entry(entry.settings).or_default().push(entry);
             }
-            let same = |group: Vec<&Manifest>| estimate(&group, Basis::SameSettings);
+            let same = |group: Vec<&Entry>| estimate(&group, Basis::SameSettings);
             Kind {
                 typical: Some(estimate(&all.iter().collect::<Vec<_>>(), Basis::SameKind)),
                 by_settings: groups
                     .into_iter()
                     .map(|(settings, group)| (settings, same(group)))
                     .collect(),
-                keys: all.into_iter().take(COMPARED).map(|manifest| manifest.action).collect(),
+                keys: all.iter().take(COMPARED).map(|entry| entry.key).collect(),
             }
         };
         Self(kinds.into_iter().map(|(name, all)| (name, kind(all))).collect())
@@ -81,7 +81,8 @@ impl History {
     /// What an action of these settings takes.
     pub(super) fn like(&self, kind: &str, config: &Value) -> Option<Estimate> {
         let kind = self.0.get(kind)?;
-        kind.by_settings.get(&settings(config)).copied().or(kind.typical)
+        let same = kind.by_settings.get(&settings_digest(config));
+        same.copied().or(kind.typical)
     }
 
     /// What an action of this kind takes.
@@ -89,39 +90,28 @@ impl History {
         self.0.get(kind)?.typical
     }
 
-    /// Keys of the newest results of a kind.
-    pub(super) fn keys(&self, kind: &str) -> &[ActionKey] {
+    /// The newest results of a kind, the newest first.
+    pub(super) fn newest(&self, kind: &str) -> &[Digest] {
         self.0.get(kind).map_or(&[], |kind| &kind.keys)
     }
 }
 
-/// Equal for equal settings, however their numbers are spelled.
-fn settings(config: &Value) -> Digest {
-    let text = serde_json_canonicalizer::to_string(config).expect("settings hold finite numbers");
-    Digest::of(text.as_bytes())
-}
-
-fn estimate(results: &[&Manifest], basis: Basis) -> Estimate {
+fn estimate(results: &[&Entry], basis: Basis) -> Estimate {
     // The seconds of a later attempt are those since its last checkpoint.
-    let whole: Vec<&&Manifest> = results.iter().filter(|m| m.provenance.attempt == 1).collect();
+    let whole: Vec<_> = results.iter().filter(|entry| entry.attempt == 1).collect();
     let timed = if whole.is_empty() {
         results.iter().collect()
     } else {
         whole
     };
-    let seconds = timed.iter().map(|m| m.provenance.seconds.max(0.0));
-    let bytes = results
-        .iter()
-        .map(|m| m.outputs.values().map(|output| output.size).sum());
-    let peaks = results
-        .iter()
-        .map(|m| m.provenance.libraries.get(DEVICE_MEMORY)?.parse().ok());
+    let seconds = timed.iter().map(|entry| entry.seconds);
+    let bytes = results.iter().map(|entry| entry.bytes());
     Estimate {
         seconds: median(seconds.collect(), f64::total_cmp),
         bytes: median(bytes.collect(), Ord::cmp),
         // Other settings say nothing of it, and too little of it costs the job.
         device_memory: if basis == Basis::SameSettings {
-            peaks.max().flatten()
+            results.iter().filter_map(|entry| entry.device_memory).max()
         } else {
             None
         },
@@ -139,19 +129,22 @@ fn median<T: Copy>(mut values: Vec<T>, order: impl Fn(&T, &T) -> std::cmp::Order
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::testing::{action, publish, scratch};
+    use crate::key::seed_text;
+    use crate::store::testing::{action, entry, publish, scratch};
     use serde_json::json;
 
     /// A result of `action(n)` that took so long.
-    fn result(store: &Store, n: i64, seconds: f64) -> Manifest {
-        let mut manifest = publish(store, &action(n), Some("abc"), Some("1")).unwrap().manifest;
-        manifest.provenance.seconds = seconds;
-        manifest.provenance.attempt = 1;
-        manifest
+    fn result(store: &Store, n: i64, seconds: f64) -> Entry {
+        publish(store, &action(n), Some("abc"), Some("1")).unwrap();
+        Entry {
+            seconds,
+            attempt: 1,
+            ..entry(store, &action(n).digest())
+        }
     }
 
-    fn of(results: &[Manifest]) -> History {
-        History::from(results.iter().cloned())
+    fn of(results: &[Entry]) -> History {
+        History::of(results.to_vec())
     }
 
     #[test]
@@ -172,12 +165,17 @@ mod tests {
     #[test]
     fn other_seeds_count_as_the_same_settings_and_the_middle_one_is_typical() {
         let (_dir, store) = scratch();
-        let seeded = |seed: &str, seconds| {
-            let mut manifest = result(&store, 1, seconds);
-            manifest.action.seed = Some(seed.into());
-            manifest
+        let seeded = |seed: u8, seconds| {
+            let mut action = action(1);
+            action.seed = Some(seed_text(seed.into()));
+            publish(&store, &action, None, Some("1")).unwrap();
+            Entry {
+                seconds,
+                attempt: 1,
+                ..entry(&store, &action.digest())
+            }
         };
-        let known = of(&[seeded("1", 1.0), seeded("2", 100.0), seeded("3", 3.0)]);
+        let known = of(&[seeded(1, 1.0), seeded(2, 100.0), seeded(3, 3.0)]);
         let typical = known.like("toy", &action(1).config).unwrap();
         assert_eq!((typical.seconds, typical.results), (3.0, 3));
     }
@@ -192,7 +190,7 @@ mod tests {
     fn an_attempt_that_went_on_from_a_checkpoint_does_not_tell_the_time() {
         let (_dir, store) = scratch();
         let (whole, mut resumed) = (result(&store, 1, 50.0), result(&store, 1, 1.0));
-        resumed.provenance.attempt = 2;
+        resumed.attempt = 2;
         assert_eq!(
             of(&[whole, resumed.clone(), resumed.clone()])
                 .of_kind("toy")
@@ -207,9 +205,24 @@ mod tests {
     fn memory_of_a_device_is_known_for_the_same_settings_only() {
         let (_dir, store) = scratch();
         let mut told = result(&store, 1, 1.0);
-        told.provenance.libraries.insert(DEVICE_MEMORY.into(), "1000".into());
+        told.device_memory = Some(1000);
         let known = of(&[told, result(&store, 1, 1.0)]);
         assert_eq!(known.like("toy", &action(1).config).unwrap().device_memory, Some(1000));
         assert_eq!(known.like("toy", &action(2).config).unwrap().device_memory, None);
+    }
+    #[test]
+    fn the_newest_results_of_a_kind_come_first() {
+        let (_dir, store) = scratch();
+        let started = |n, started: &str| Entry {
+            started: started.into(),
+            ..result(&store, n, 1.0)
+        };
+        let all = [
+            started(1, "2026-01-01T00:00:00Z"),
+            started(2, "2026-03-01T00:00:00Z"),
+            started(3, "2026-02-01T00:00:00Z"),
+        ];
+        assert_eq!(of(&all).newest("toy"), [2, 3, 1].map(|n| action(n).digest()));
+        assert!(of(&all).newest("other").is_empty());
     }
 }

@@ -11,6 +11,7 @@ use crate::store::Store;
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -64,7 +65,11 @@ pub fn plan_status(
     });
     let order = petgraph::algo::toposort(&plan.graph, None).expect("a plan has no cycles");
     let mut results = Results::default();
-    let mut earlier = Earlier { store, history: None };
+    let mut earlier = Earlier {
+        store,
+        history: None,
+        newest: HashMap::new(),
+    };
     let mut all = vec![];
     for index in order.into_iter().filter(|node| wanted.contains(node)) {
         let node = &plan.graph[index];
@@ -132,6 +137,8 @@ fn settings_to_come(node: &Node, registry: &Registry) -> Option<Value> {
 struct Earlier<'a> {
     store: Option<&'a Store>,
     history: Option<History>,
+    /// Keys of the newest results, by stage kind.
+    newest: HashMap<String, Vec<ActionKey>>,
 }
 
 impl Earlier<'_> {
@@ -154,13 +161,21 @@ impl Earlier<'_> {
         if std::fs::read_dir(saved).is_ok_and(|mut entries| entries.next().is_some()) {
             return "was interrupted; goes on from its checkpoint".into();
         }
-        let known = self.history().map_or(&[][..], |history| history.keys(&key.stage));
-        match why::nearest(key, known) {
+        match why::nearest(key, self.newest(store, &key.stage)) {
             None => "never run".into(),
             Some(old) => {
                 let changes: Vec<_> = why::explain(key, old).iter().map(ToString::to_string).collect();
                 changes.join(", ")
             }
         }
+    }
+    fn newest(&mut self, store: &Store, kind: &str) -> &[ActionKey] {
+        if !self.newest.contains_key(kind) {
+            let digests = self.history().map_or(&[][..], |history| history.newest(kind));
+            let keys = digests.iter().filter_map(|digest| store.manifest(digest));
+            let keys = keys.map(|manifest| manifest.action).collect();
+            self.newest.insert(kind.to_owned(), keys);
+        }
+        &self.newest[kind]
     }
 }

@@ -114,18 +114,6 @@ impl Store {
         found
     }
 
-    /// Results of a stage kind, the newest first: what a changed action is compared with.
-    pub fn newest(&self, kind: &str) -> Vec<Manifest> {
-        let mut found: Vec<_> = self
-            .manifests()
-            .into_values()
-            .filter(|m| m.action.stage == kind)
-            .collect();
-        // Equal seconds keep the order of keys: the sort is stable.
-        found.sort_by(|a, b| b.provenance.started.cmp(&a.provenance.started));
-        found
-    }
-
     /// The content of a value output, from the manifest alone.
     pub fn value(&self, key: &Digest, output: &str) -> Option<Value> {
         self.manifest(key)?.values.remove(output)
@@ -310,30 +298,5 @@ mod tests {
         let error = publish(&store, &action(1), Some("a"), Some("1")).unwrap_err();
         assert!(error.to_string().contains("newer"), "{error}");
         assert!(fs::read_to_string(&path).unwrap().contains("else"));
-    }
-
-    #[test]
-    fn the_newest_results_of_a_kind_come_first() {
-        let (_dir, store) = scratch();
-        for (n, started) in [
-            (1, "2026-01-01T00:00:00Z"),
-            (2, "2026-03-01T00:00:00Z"),
-            (3, "2026-02-01T00:00:00Z"),
-        ] {
-            let mut manifest = publish(&store, &action(n), None, Some("1")).unwrap().manifest;
-            manifest.provenance.started = started.into();
-            let lock = store
-                .try_lock(&manifest.key(), &super::super::Holder::this_process("t"))
-                .unwrap()
-                .unwrap();
-            store.rewrite_manifest(&lock, &manifest).unwrap();
-        }
-        let order: Vec<_> = store
-            .newest("toy")
-            .iter()
-            .map(|m| m.action.config["n"].clone())
-            .collect();
-        assert_eq!(order, [2, 3, 1]);
-        assert!(store.newest("other").is_empty());
     }
 }

@@ -1,13 +1,14 @@
-//! All manifests at a glance: what cleaning, checking and forecasting need of each, without settings and values.
+//! All manifests at a glance: what cleaning, checking and forecasting need of each, without the rest.
 
 use super::actions::{Flaw, read_as};
 use super::files::{self, Kind};
 use super::{Divergent, Presence, Store, StoreError, StoredOutput, parallel};
 use crate::digest::Digest;
-use crate::job::Origin;
-use crate::key::InputKey;
+use crate::job::{DEVICE_MEMORY, Origin};
+use crate::key::{InputKey, settings_digest};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -26,10 +27,15 @@ pub struct Entry {
     pub key: Digest,
     /// The stage kind.
     pub kind: String,
+    /// See [`settings_digest`].
+    pub settings: Digest,
     /// Digests of the artifacts it read.
     pub inputs: Vec<Digest>,
     pub outputs: Vec<Held>,
     pub device: String,
+    /// Bytes of an accelerator's memory that it told of.
+    pub device_memory: Option<u64>,
+    pub attempt: u32,
     /// UTC, RFC 3339.
     pub started: String,
     pub seconds: f64,
@@ -88,12 +94,17 @@ struct Sketch {
 #[derive(Deserialize)]
 struct Action {
     stage: String,
+    config: Value,
     inputs: BTreeMap<String, InputKey>,
 }
 
 #[derive(Deserialize)]
 struct Provenance {
     device: String,
+    #[serde(default)]
+    libraries: BTreeMap<String, String>,
+    #[serde(default)]
+    attempt: u32,
     started: String,
     seconds: f64,
     origin: Origin,
@@ -117,9 +128,16 @@ impl Sketch {
         Entry {
             key,
             kind: self.action.stage,
+            settings: settings_digest(&self.action.config),
             inputs: inputs.collect(),
             outputs: first.chain(others.map(|output| held(output, true))).collect(),
             device: self.provenance.device,
+            device_memory: self
+                .provenance
+                .libraries
+                .get(DEVICE_MEMORY)
+                .and_then(|n| n.parse().ok()),
+            attempt: self.provenance.attempt,
             started: self.provenance.started,
             seconds: self.provenance.seconds.max(0.0),
             origin: self.provenance.origin,

@@ -6,7 +6,6 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Who holds a lock: for messages alone, never for decisions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,31 +71,6 @@ impl KeyLock {
             };
             lock.describe(holder);
             return Ok(Some(lock));
-        }
-    }
-
-    /// Waits for the lock. `waiting` hears once per holder who has it; `stop` ends the wait with `None`.
-    pub(crate) fn take(
-        path: &Path,
-        holder: &Holder,
-        mut waiting: impl FnMut(Option<&Holder>),
-        stop: impl Fn() -> bool,
-    ) -> Result<Option<Self>, StoreError> {
-        let mut told = None;
-        // Asked again and again rather than blocked on, so that a stop is heard while waiting.
-        loop {
-            if let Some(lock) = Self::try_take(path, holder)? {
-                return Ok(Some(lock));
-            }
-            let held_by = Self::holder(path);
-            if told.as_ref() != Some(&held_by) {
-                waiting(held_by.as_ref());
-                told = Some(held_by);
-            }
-            if stop() {
-                return Ok(None);
-            }
-            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
@@ -222,7 +196,6 @@ pub(crate) fn in_use(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering};
 
     fn holder(run: &str) -> Holder {
         Holder::this_process(run)
@@ -264,40 +237,6 @@ mod tests {
         let held = KeyLock::try_take(&path, &holder("b")).unwrap();
         assert!(held.is_some());
         assert_eq!(KeyLock::holder(&path).unwrap().run, "b");
-    }
-
-    #[test]
-    fn a_waiter_is_told_who_holds_the_lock_and_gets_it_next() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("key");
-        let mut held = KeyLock::try_take(&path, &holder("first")).unwrap();
-        let mut told = vec![];
-        let got = KeyLock::take(
-            &path,
-            &holder("second"),
-            |who| {
-                told.extend(who.map(|who| who.run.clone()));
-                held = None;
-            },
-            || false,
-        );
-        assert!(got.unwrap().is_some());
-        assert_eq!(told, ["first"]);
-    }
-
-    #[test]
-    fn a_waiter_that_is_told_to_stop_goes_without() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("key");
-        let _held = KeyLock::try_take(&path, &holder("first")).unwrap();
-        let stop = AtomicBool::new(false);
-        let got = KeyLock::take(
-            &path,
-            &holder("b"),
-            |_| stop.store(true, Ordering::SeqCst),
-            || stop.load(Ordering::SeqCst),
-        );
-        assert!(got.unwrap().is_none());
     }
 
     #[test]

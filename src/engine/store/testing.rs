@@ -101,10 +101,13 @@ pub(crate) fn publish_with(
             fs::write(path, text).unwrap();
         }
     }
-    let lock = store
-        // A cleaner may hold it for a moment.
-        .lock(&key, &Holder::this_process("test"), |_| (), || false)?
-        .expect("nothing stops the wait");
+    // A cleaner may hold it for a moment.
+    let lock = loop {
+        if let Some(lock) = store.try_lock(&key, &Holder::this_process("test"))? {
+            break lock;
+        }
+        std::thread::yield_now();
+    };
     let published = store.publish(
         &lock,
         Publication {

@@ -115,12 +115,11 @@ impl Checkpoints {
     }
 
     fn read(&self, path: &Path) -> Result<State, String> {
-        let bytes = File::open(path).map_err(|e| e.to_string())?;
-        let (digest, _) = Digest::of_reader(bytes).map_err(|e| e.to_string())?;
+        let file = TensorFile::open(path).map_err(|e| e.to_string())?;
+        let digest = file.digest();
         if path.file_name() != Some(name_of(&digest).as_ref()) {
             return Err(format!("its bytes have the digest {digest}"));
         }
-        let file = TensorFile::open(path).map_err(|e| e.to_string())?;
         let meta: Meta = file.meta().map_err(|e| e.to_string())?;
         if meta.format != FORMAT {
             return Err(format!("it has format {}, this build writes {FORMAT}", meta.format));

@@ -289,20 +289,16 @@ fn within_memory<M>(
 
 /// The largest batch below `too_many` that fits, at least 2, by bisection.
 fn largest(too_many: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
-    let (mut good, mut bad) = (None, too_many);
-    let mut next = too_many / 2;
-    while next >= 2 && bad - good.unwrap_or(1) > 1 {
+    let (mut good, mut bad) = (1, too_many);
+    while bad - good > 1 {
+        let next = good.midpoint(bad);
         if fits(next) {
-            good = Some(next);
+            good = next;
         } else {
             bad = next;
         }
-        next = good.unwrap_or(1).midpoint(bad);
-        if Some(next) == good || next == bad {
-            break;
-        }
     }
-    good
+    (good > 1).then_some(good)
 }
 
 #[cfg(test)]

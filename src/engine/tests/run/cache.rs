@@ -120,8 +120,7 @@ fn lost_bytes_are_made_again_when_somebody_reads_them_and_only_then() {
     lab.stage("b", says("b"), &[a]);
     lab.run();
     let manifest = lab
-        .store
-        .newest("echo")
+        .results("echo")
         .into_iter()
         .find(|m| m.action.inputs.is_empty())
         .unwrap();
@@ -198,7 +197,7 @@ fn evicted_bytes_that_come_back_otherwise_fail_their_reader_with_advice() {
     let mut lab = Lab::new();
     let a = lab.stage("a", behaves("a", "noise"), &[]);
     lab.run();
-    let key = lab.store.newest("echo").remove(0).key();
+    let key = lab.results("echo").remove(0).key();
     evict(&lab);
     lab.stage("b", says("b"), &[a]);
     let report = lab.run();
@@ -246,8 +245,7 @@ fn the_status_of_a_plan_is_what_a_run_would_do() {
     );
     assert_eq!(ask(&lab, &["b".into()])[1], (Status::WillRun, "forced".into()));
     let key = lab
-        .store
-        .newest("echo")
+        .results("echo")
         .into_iter()
         .find(|m| m.action.inputs.is_empty())
         .unwrap()

@@ -4,7 +4,7 @@ use moelab_engine::job::Event;
 use moelab_engine::plan::{Input, Node, Plan, Source};
 use moelab_engine::run::{Ended, JobInfo, Observer, RunOptions, RunReport, WorkerCommand, run};
 use moelab_engine::stage::{Output, Port, Registry, Settings, Stage};
-use moelab_engine::store::Store;
+use moelab_engine::store::{Manifest, Store};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -115,6 +115,13 @@ impl Lab {
     pub fn watched(&mut self, observer: &mut dyn Observer) -> RunReport {
         self.options.run = moelab_engine::run::run_id();
         run(&self.plan, &registry(), &self.store, &self.options, observer).unwrap()
+    }
+
+    /// The results of a stage kind, in the order of their keys.
+    pub fn results(&self, kind: &str) -> Vec<Manifest> {
+        let mut all: Vec<_> = self.store.manifests().into_values().collect();
+        all.retain(|manifest| manifest.action.stage == kind);
+        all
     }
 
     /// The `data` that the only result with this text at its start holds.

@@ -73,7 +73,7 @@ fn jobs_whose_memory_is_known_share_a_device() {
     lab.stage_of("fast", "known", says("known"), &[]);
     lab.run();
     // Tells what it used, as a stage would.
-    let manifest = lab.store.newest("fast").remove(0);
+    let manifest = lab.results("fast").remove(0);
     let settings = |text: &str| {
         let mut told = manifest.clone();
         told.action.config["text"] = text.into();

@@ -106,7 +106,7 @@ fn what_ran_out_of_memory_runs_again_with_no_job_beside_it() {
         .map(|(stage, beside)| (stage.as_str(), beside.len()))
         .collect();
     assert_eq!(order, [("large", 0), ("beside", 1), ("large", 0), ("later", 0)]);
-    let made = lab.store.newest("echo");
+    let made = lab.results("echo");
     let alone = made
         .iter()
         .filter(|m| m.provenance.libraries.contains_key("memory"))
@@ -123,7 +123,7 @@ fn a_full_device_is_tried_alone_then_with_the_saver_and_gives_the_same_bytes() {
     let report = lab.watched(&mut log);
     assert_eq!((report.executed, report.retried), (1, 2), "{report:?}");
     assert_eq!(log.ended, ["a retried alone", "a retried saver", "a done"]);
-    let manifest = lab.store.newest("fast").remove(0);
+    let manifest = lab.results("fast").remove(0);
     assert_eq!(manifest.provenance.libraries["memory"], "saver");
     assert_eq!(lab.made("a"), "a");
 }

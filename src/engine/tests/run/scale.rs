@@ -6,7 +6,7 @@
 use super::lab::{BUILD, Lab, behaves, grid, registry};
 use moelab_engine::digest::Digest;
 use moelab_engine::plan::{Finished, FinishedOutput, Found, NodeId, Plan, Resolution};
-use moelab_engine::run::{Question, forecast, plan_status};
+use moelab_engine::run::{NodeStatus, Question, forecast, plan_status};
 use moelab_engine::spec;
 use moelab_engine::store::{MANIFEST, Manifest, Presence, Provenance, StoredOutput};
 use serde_json::json;
@@ -113,24 +113,24 @@ fn cached(wide: usize) {
     grid(&mut lab, 100, wide, "well");
     fill(&lab);
     let n = lab.plan.graph.node_count();
-    let registry = registry();
     println!("{n} actions, all cached; {} MiB before", peak());
     for _ in 0..3 {
         let report = measured("  run", || lab.run());
         assert_eq!((report.cached, report.executed), (n, 0));
-        let ask = || {
-            plan_status(
-                &lab.plan,
-                &registry,
-                Some(&lab.store),
-                &lab.options.data,
-                Question::default(),
-            )
-        };
-        let all = measured("  plan", ask);
+        let all = measured("  plan", || planned(&lab));
         assert!(all.iter().all(|one| one.why.is_empty()));
     }
     println!("  {} MiB at most", peak());
+}
+
+fn planned(lab: &Lab) -> Vec<NodeStatus> {
+    plan_status(
+        &lab.plan,
+        &registry(),
+        Some(&lab.store),
+        &lab.options.data,
+        Question::default(),
+    )
 }
 
 #[test]
@@ -158,18 +158,8 @@ fn scale_changed_10000() {
     for node in lab.plan.order() {
         lab.plan.graph[node].settings.insert("n".into(), json!(7));
     }
-    let registry = registry();
     for _ in 0..3 {
-        let ask = || {
-            plan_status(
-                &lab.plan,
-                &registry,
-                Some(&lab.store),
-                &lab.options.data,
-                Question::default(),
-            )
-        };
-        let all = measured("plan of 10000 changed actions", ask);
+        let all = measured("plan of 10000 changed actions", || planned(&lab));
         let sum = measured("  forecast", || forecast(&lab.plan, &all, 4));
         println!("  {sum}");
     }
