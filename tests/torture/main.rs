@@ -5,6 +5,7 @@
 //!
 //! `make test` runs a short form; `MOELAB_TORTURE=long` (`make torture`) the numbers that docs/store.md states.
 
+mod cleaning;
 mod company;
 mod damage;
 mod disk;
