@@ -41,6 +41,8 @@ pub enum Command {
     Show(One),
     /// Print the log of an action.
     Log(One),
+    /// Draw what an action left: the condensed tree of `hdbscan`.
+    Plot(Plot),
     /// Hash every object and find all damage: what it touches, and how to mend it.
     Verify(Verify),
     /// Say what could be freed and what it would take to make again; with --yes, free it.
@@ -164,6 +166,15 @@ pub struct One {
     /// Pick by axis value, as in `alpha=10`; may be repeated.
     #[arg(long = "where", value_name = "AXIS=VALUE")]
     pub conditions: Vec<String>,
+}
+
+#[derive(clap::Args)]
+pub struct Plot {
+    #[command(flatten)]
+    pub of: One,
+    /// Write the SVG to a file in place of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]

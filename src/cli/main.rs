@@ -9,6 +9,7 @@ mod graph;
 mod keep;
 mod log;
 mod plan;
+mod plot;
 mod progress;
 mod run;
 mod schema;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Table(table) => table::main(&args.common, table),
         Command::Show(show) => show::main(&args.common, show),
         Command::Log(log) => log::main(&args.common, log),
+        Command::Plot(plot) => plot::main(&args.common, plot),
         Command::Verify(verify) => verify::main(&args.common, verify),
         Command::Gc(gc) => gc::main(&args.common, gc),
         Command::Du(du) => du::main(&args.common, du),

@@ -34,6 +34,8 @@ pub enum ResultsError {
     Store(#[from] StoreError),
     #[error("the table cannot be written: {0}")]
     Write(#[from] std::io::Error),
+    #[error("the figure cannot be drawn: {0}")]
+    Figure(String),
     /// Frames are built by this crate, so this is a bug of ours.
     #[error("internal error while computing the table (please report it): {0}")]
     Frame(Box<PolarsError>),

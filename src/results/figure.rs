@@ -1,0 +1,32 @@
+//! Drawings of what stages leave behind, as SVG.
+
+mod tree;
+
+pub use tree::CondensedTree;
+
+use super::ResultsError;
+use plotters::prelude::*;
+use std::fmt::Display;
+
+/// The qualitative colours of Okabe & Ito (2008), which colour-blind readers tell apart; black is kept for text.
+const COLOURS: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(230, 159, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(213, 94, 0),
+    RGBColor(86, 180, 233),
+    RGBColor(204, 121, 167),
+    RGBColor(240, 228, 66),
+];
+/// What stands back.
+const GREY: RGBColor = RGBColor(190, 190, 190);
+const FONT: (&str, u32) = ("sans-serif", 15);
+
+/// The colour of a cluster.
+fn colour(label: usize) -> RGBColor {
+    COLOURS[label % COLOURS.len()]
+}
+
+fn failed(e: impl Display) -> ResultsError {
+    ResultsError::Figure(e.to_string())
+}
