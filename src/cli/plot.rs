@@ -20,7 +20,9 @@ pub fn main(common: &Common, args: &Plot) -> Result<ExitCode, Exit> {
             args.of.stage, manifest.action.stage
         )));
     };
-    let title = format!("{} · {}", manifest.provenance.origin.experiment, args.of.stage);
+    let axes = manifest.provenance.origin.axes.iter();
+    let axes: String = axes.map(|(axis, value)| format!(" {axis}={value}")).collect();
+    let title = format!("{}{axes}", args.of.stage);
     let path = store.verified_path(&tree.digest)?;
     let svg = CondensedTree::read(&path)
         .and_then(|tree| tree.draw(&title))

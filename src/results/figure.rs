@@ -27,6 +27,13 @@ fn colour(label: usize) -> RGBColor {
     COLOURS[label % COLOURS.len()]
 }
 
+/// What can be read on a colour.
+fn text_on(RGBColor(red, green, blue): RGBColor) -> RGBColor {
+    // Luminance by ITU-R BT.601, of 255.
+    let bright = 0.299 * f64::from(red) + 0.587 * f64::from(green) + 0.114 * f64::from(blue) > 140.0;
+    if bright { BLACK } else { WHITE }
+}
+
 fn failed(e: impl Display) -> ResultsError {
     ResultsError::Figure(e.to_string())
 }

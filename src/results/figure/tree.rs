@@ -1,12 +1,15 @@
 //! The condensed tree of HDBSCAN: the clusters that appear, shrink and split as density grows.
 
-use super::{FONT, GREY, ResultsError, colour, failed};
+use super::{FONT, GREY, ResultsError, colour, failed, text_on};
 use moelab_stages::frame::{read_parquet, whole};
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use polars::prelude::PolarsResult;
 use std::path::Path;
 
 const SIZE: (u32, u32) = (1000, 640);
+/// Pixels of one character, about.
+const CHARACTER: f64 = 10.0;
 /// A bar gets a new corner when it has lost this share of all rows: finer steps are not seen.
 const STEP: f64 = 0.001;
 /// The drawing ends where so few of the rows in clusters are left: the last ones may be a thousand times as dense.
@@ -136,7 +139,7 @@ impl CondensedTree {
     }
 
     /// Draws it as SVG: bars as wide as a cluster has rows, which grow upwards with density; chosen clusters in colour, with
-    /// their label and size.
+    /// their label and, where there is room, their size.
     ///
     /// # Errors
     /// If the drawing library gives up.
@@ -158,6 +161,7 @@ impl CondensedTree {
                 .disable_x_mesh()
                 .light_line_style(TRANSPARENT)
                 .x_desc("rows")
+                .x_label_formatter(&|rows| format!("{rows:.0}"))
                 .y_desc("density λ (1 / distance)")
                 .label_style(FONT)
                 .axis_desc_style(FONT)
@@ -174,16 +178,22 @@ impl CondensedTree {
                 let outline = outline(&cluster.widths(rows * STEP), *middle, top);
                 chart.draw_series([Polygon::new(outline, style)]).map_err(failed)?;
             }
+            let wide = |text: &str| text.len() as f64 * CHARACTER / f64::from(SIZE.0) * rows;
             for (cluster, middle) in self.clusters.iter().zip(&middles) {
-                if let Some(label) = cluster.label {
-                    let text = format!("{label} ({})", cluster.size);
-                    let style = FONT.into_text_style(&area).pos(plotters::style::text_anchor::Pos::new(
-                        plotters::style::text_anchor::HPos::Center,
-                        plotters::style::text_anchor::VPos::Top,
-                    ));
-                    let at = (*middle, cluster.birth.min(top));
-                    chart.draw_series([Text::new(text, at, style)]).map_err(failed)?;
-                }
+                let Some(label) = cluster.label else { continue };
+                let full = format!("{label} ({})", cluster.size);
+                let text = if wide(&full) < cluster.size {
+                    full
+                } else {
+                    label.to_string()
+                };
+                let ink = text_on(colour(label));
+                let style = FONT
+                    .into_text_style(&area)
+                    .color(&ink)
+                    .pos(Pos::new(HPos::Center, VPos::Bottom));
+                let at = (*middle, cluster.birth.min(top) + 0.01 * top);
+                chart.draw_series([Text::new(text, at, style)]).map_err(failed)?;
             }
             area.present().map_err(failed)?;
         }
@@ -233,7 +243,7 @@ fn rows(path: &Path) -> PolarsResult<Vec<(u32, u32, f64, u32, bool)>> {
     let rest = lambda
         .into_no_null_iter()
         .zip(size.into_no_null_iter())
-        .zip(chosen.into_no_null_iter());
+        .zip(chosen.iter().map(|chosen| chosen == Some(true)));
     Ok(pairs
         .zip(rest)
         .map(|((parent, child), ((lambda, size), chosen))| (parent, child, lambda, size, chosen))
@@ -285,7 +295,7 @@ mod tests {
     #[test]
     fn the_drawing_names_every_chosen_cluster_and_its_size() {
         let svg = tree().draw("digits").unwrap();
-        for text in ["digits", "0 (4)", "1 (3)", "2 (3)"] {
+        for text in ["digits", "0 (4)", "1 (3)", "2 (3)", "density"] {
             assert!(svg.contains(text), "{text}");
         }
         assert_eq!(svg.matches("<polygon").count(), 5);
