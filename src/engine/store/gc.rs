@@ -305,5 +305,4 @@ fn evictable(held: &Held, selection: &Selection, survey: &Survey) -> bool {
 }
 
 #[cfg(test)]
-#[path = "gc_tests.rs"]
 mod tests;
