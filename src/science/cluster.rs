@@ -11,6 +11,7 @@ pub mod hdbscan;
 pub mod kd_tree;
 pub mod kmeans;
 pub mod membership;
+mod nearest;
 pub mod prim;
 pub mod selection;
 pub mod single_linkage;

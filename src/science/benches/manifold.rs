@@ -69,12 +69,7 @@ fn run(task: &str, data: &Matrix, number: impl Fn(&str) -> usize) -> Vec<u8> {
                 ..HdbscanConfig::default()
             };
             let found = hdbscan(data, &config).expect("HDBSCAN");
-            found
-                .partition
-                .labels
-                .iter()
-                .flat_map(|label| label.to_le_bytes())
-                .collect()
+            found.labels.iter().flat_map(|label| label.to_le_bytes()).collect()
         }
         other => panic!("no task `{other}`"),
     }

@@ -1,8 +1,7 @@
 //! Core distances and mutual reachability (Campello, Moulavi & Sander 2013).
 
-use rayon::prelude::*;
-
 use super::kd_tree::KdTree;
+use super::nearest::kth_others;
 use super::single_linkage::SingleLinkage;
 use super::spanning_tree::{Edge, Reach, minimum_spanning_tree};
 use super::{ClusterError, check};
@@ -59,12 +58,7 @@ impl MutualReachability {
         if k == 0 {
             return Ok(vec![0.0; self.points()]);
         }
-        let core = |space: &mut Vec<f64>, position: usize| self.tree.kth_other(position, k, space);
-        Ok((0..self.points())
-            .into_par_iter()
-            .with_min_len(256)
-            .map_init(Vec::new, core)
-            .collect())
+        Ok(kth_others(&self.tree, k))
     }
 
     /// The exact minimum spanning tree of d*(i, j) = max(core_i, core_j, d(i, j) / alpha), edges ascending.
@@ -99,20 +93,6 @@ impl MutualReachability {
             self.points(),
             &self.spanning_tree(min_samples, alpha)?,
         ))
-    }
-
-    /// The rows in f64, in their own order (N × D, row-major).
-    pub(super) fn coordinates(&self) -> Vec<f64> {
-        let cols = self.tree.cols;
-        let mut rows = vec![0.0; self.points() * cols];
-        for (position, &id) in self.tree.ids.iter().enumerate() {
-            rows[id as usize * cols..(id as usize + 1) * cols].copy_from_slice(self.tree.point(position));
-        }
-        rows
-    }
-
-    pub(super) fn cols(&self) -> usize {
-        self.tree.cols
     }
 }
 

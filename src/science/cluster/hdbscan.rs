@@ -8,7 +8,7 @@ use super::condensed_tree::CondensedTree;
 use super::membership::soft_memberships;
 use super::selection::{SelectionConfig, SelectionMethod};
 use super::single_linkage::SingleLinkage;
-use super::{ClusterError, MutualReachability, Partition};
+use super::{ClusterError, MutualReachability};
 use crate::matrix::Matrix;
 
 /// The settings of HDBSCAN.
@@ -68,17 +68,13 @@ impl HdbscanConfig {
     }
 }
 
-/// What HDBSCAN found in N rows.
+/// What HDBSCAN found in N rows. What a user may do without is computed when asked for.
 #[derive(Clone, Debug)]
 pub struct Hdbscan {
-    /// Labels, and soft memberships N × K.
-    pub partition: Partition,
+    /// Cluster of each row, 0..K, or -1 for noise.
+    pub labels: Vec<i32>,
     /// How firmly each row belongs to its own cluster, in [0, 1]; 0 for noise.
     pub probabilities: Vec<f64>,
-    /// GLOSH, in [0, 1]; larger is farther out.
-    pub outlier_scores: Vec<f64>,
-    /// The rows at the heart of each cluster, ascending.
-    pub exemplars: Vec<Vec<u32>>,
     /// The cluster of the condensed tree behind each label.
     pub selected: Vec<usize>,
     pub condensed_tree: CondensedTree,
@@ -86,10 +82,41 @@ pub struct Hdbscan {
 }
 
 impl Hdbscan {
+    /// K.
+    pub fn clusters(&self) -> usize {
+        self.selected.len()
+    }
+
     /// Share of rows that are in a cluster.
     pub fn labelled(&self) -> f64 {
-        let labelled = self.partition.labels.iter().filter(|&&label| label >= 0).count();
-        labelled as f64 / self.partition.labels.len() as f64
+        let labelled = self.labels.iter().filter(|&&label| label >= 0).count();
+        labelled as f64 / self.labels.len() as f64
+    }
+
+    /// GLOSH, in [0, 1]; larger is farther out.
+    pub fn outlier_scores(&self) -> Vec<f64> {
+        self.condensed_tree.outlier_scores()
+    }
+
+    /// The rows at the heart of each cluster, ascending.
+    pub fn exemplars(&self) -> Vec<Vec<u32>> {
+        self.condensed_tree.exemplars(&self.selected)
+    }
+
+    /// N × K degrees of membership of `points`, the rows that were clustered: hdbscan's
+    /// `all_points_membership_vectors`. O(N · E · D) for E exemplars.
+    ///
+    /// Rows sum to at most 1; the rest is noise mass.
+    ///
+    /// # Panics
+    /// If `points` has another number of rows: a bug of ours.
+    pub fn memberships(&self, points: &Matrix) -> Matrix {
+        assert_eq!(
+            points.rows(),
+            self.labels.len(),
+            "the points are those that were clustered"
+        );
+        soft_memberships(points, &self.condensed_tree, &self.selected, &self.labels)
     }
 }
 
@@ -98,34 +125,26 @@ impl Hdbscan {
 /// # Errors
 /// If there are no rows or columns, a value is NaN or infinite, or a setting is out of its range.
 pub fn hdbscan(points: &Matrix, config: &HdbscanConfig) -> Result<Hdbscan, ClusterError> {
-    let reach = MutualReachability::new(points)?;
-    let linkage = Arc::new(reach.single_linkage(config.samples(), config.alpha)?);
-    reach.cluster(&linkage, config)
+    let linkage = MutualReachability::new(points)?.single_linkage(config.samples(), config.alpha)?;
+    Arc::new(linkage).cluster(config)
 }
 
-impl MutualReachability {
-    /// The clustering that `linkage` gives: for a sweep, in which all settings but `min_samples` and `alpha` share it.
+impl SingleLinkage {
+    /// The clustering that this tree gives: for a sweep, in which all settings but `min_samples` and `alpha` share it.
     ///
     /// # Errors
     /// If a setting is out of its range.
-    ///
-    /// # Panics
-    /// If `linkage` is of other points: a bug of ours.
-    pub fn cluster(&self, linkage: &Arc<SingleLinkage>, config: &HdbscanConfig) -> Result<Hdbscan, ClusterError> {
-        assert_eq!(self.points(), linkage.points(), "the linkage is that of these points");
+    pub fn cluster(self: &Arc<Self>, config: &HdbscanConfig) -> Result<Hdbscan, ClusterError> {
         let selection = config.selection()?;
-        let tree = linkage.condense(config.min_cluster_size)?;
+        let tree = self.condense(config.min_cluster_size)?;
         let selected = tree.select(&selection);
         let (labels, probabilities) = tree.label(&selected, &selection);
-        let memberships = soft_memberships(self, &tree, &selected, &labels);
         Ok(Hdbscan {
-            partition: Partition { labels, memberships },
+            labels,
             probabilities,
-            outlier_scores: tree.outlier_scores(),
-            exemplars: tree.exemplars(&selected),
             selected,
             condensed_tree: tree,
-            single_linkage: Arc::clone(linkage),
+            single_linkage: Arc::clone(self),
         })
     }
 }
@@ -141,19 +160,9 @@ mod tests {
     fn labels_equal_hdbscan_and_scikit_learn() {
         for case in hdbscan_cases() {
             let found = hdbscan(&points_of(&case.data), &case.config).unwrap();
-            assert_eq!(
-                ari(&found.partition.labels, &case.labels).unwrap(),
-                1.0,
-                "{}: hdbscan",
-                case.name
-            );
+            assert_eq!(ari(&found.labels, &case.labels).unwrap(), 1.0, "{}: hdbscan", case.name);
             if let Some(labels) = &case.sklearn_labels {
-                assert_eq!(
-                    ari(&found.partition.labels, labels).unwrap(),
-                    1.0,
-                    "{}: scikit-learn",
-                    case.name
-                );
+                assert_eq!(ari(&found.labels, labels).unwrap(), 1.0, "{}: scikit-learn", case.name);
             }
         }
     }
@@ -176,8 +185,9 @@ mod tests {
     fn probabilities_and_outlier_scores_equal_hdbscan() {
         for case in hdbscan_cases() {
             let found = hdbscan(&points_of(&case.data), &case.config).unwrap();
+            let scores = found.outlier_scores();
             for row in 0..case.labels.len() {
-                let (p, g) = (found.probabilities[row], found.outlier_scores[row]);
+                let (p, g) = (found.probabilities[row], scores[row]);
                 assert!(
                     (p - case.probabilities[row]).abs() < 1e-8,
                     "{} row {row}: {p}",
@@ -196,8 +206,9 @@ mod tests {
     fn soft_memberships_equal_hdbscan() {
         for case in hdbscan_cases() {
             let Some(theirs) = &case.memberships else { continue };
-            let found = hdbscan(&points_of(&case.data), &case.config).unwrap();
-            let ours = &found.partition.memberships;
+            let points = points_of(&case.data);
+            let found = hdbscan(&points, &case.config).unwrap();
+            let ours = found.memberships(&points);
             assert_eq!(ours.cols(), theirs[0].len(), "{}", case.name);
             // Clusters may be numbered otherwise: the first row of each label says which is which.
             let column = |label: usize| {
@@ -206,7 +217,7 @@ mod tests {
                     .iter()
                     .position(|&l| l == label as i32)
                     .expect("every cluster has rows");
-                found.partition.labels[row] as usize
+                found.labels[row] as usize
             };
             let columns: Vec<usize> = (0..ours.cols()).map(column).collect();
             for (row, theirs) in theirs.iter().enumerate() {
@@ -226,7 +237,7 @@ mod tests {
     fn small_inputs_are_noise() {
         for rows in 1..5 {
             let found = hdbscan(&blobs(rows, 2, 1, 3), &HdbscanConfig::default()).unwrap();
-            assert_eq!(found.partition.labels, vec![-1; rows]);
+            assert_eq!(found.labels, vec![-1; rows]);
             assert_eq!(found.labelled(), 0.0);
         }
     }
@@ -235,14 +246,11 @@ mod tests {
     fn equal_points_are_one_cluster_only_where_allowed() {
         let points = Matrix::new(40, 3, vec![2.0; 120]);
         let mut config = HdbscanConfig::default();
-        assert_eq!(hdbscan(&points, &config).unwrap().partition.labels, [-1; 40]);
+        assert_eq!(hdbscan(&points, &config).unwrap().labels, [-1; 40]);
         config.allow_single_cluster = true;
         let found = hdbscan(&points, &config).unwrap();
-        assert_eq!(
-            (found.partition.labels, found.probabilities),
-            (vec![0; 40], vec![1.0; 40])
-        );
-        assert!(found.partition.memberships.data().iter().all(|&degree| degree == 1.0));
+        assert_eq!((&found.labels, &found.probabilities), (&vec![0; 40], &vec![1.0; 40]));
+        assert!(found.memberships(&points).data().iter().all(|&degree| degree == 1.0));
     }
 
     #[test]
@@ -252,14 +260,14 @@ mod tests {
             points.row_mut(row).fill(50.0);
         }
         let found = hdbscan(&points, &HdbscanConfig::default()).unwrap();
-        let first = found.partition.labels[0];
-        assert!(first >= 0 && found.partition.labels[..100].iter().all(|&label| label == first));
-        assert_eq!(found.partition.memberships.first_not_finite(), None);
+        let first = found.labels[0];
+        assert!(first >= 0 && found.labels[..100].iter().all(|&label| label == first));
+        assert_eq!(found.memberships(&points).first_not_finite(), None);
         assert!(
             found
                 .probabilities
                 .iter()
-                .chain(&found.outlier_scores)
+                .chain(&found.outlier_scores())
                 .all(|v| (0.0..=1.0).contains(v))
         );
     }
@@ -267,16 +275,22 @@ mod tests {
     #[test]
     fn a_sweep_shares_the_linkage() {
         let points = blobs(400, 2, 4, 7);
-        let reach = MutualReachability::new(&points).unwrap();
-        let linkage = Arc::new(reach.single_linkage(5, 1.0).unwrap());
+        let linkage = MutualReachability::new(&points)
+            .unwrap()
+            .single_linkage(5, 1.0)
+            .unwrap();
+        let linkage = Arc::new(linkage);
         for min_cluster_size in [5, 10, 20] {
             let config = HdbscanConfig {
                 min_cluster_size,
                 min_samples: Some(5),
                 ..HdbscanConfig::default()
             };
-            let shared = reach.cluster(&linkage, &config).unwrap();
-            assert_eq!(shared.partition, hdbscan(&points, &config).unwrap().partition);
+            let (shared, alone) = (linkage.cluster(&config).unwrap(), hdbscan(&points, &config).unwrap());
+            assert_eq!(
+                (shared.labels, shared.probabilities),
+                (alone.labels, alone.probabilities)
+            );
         }
     }
 
@@ -313,13 +327,15 @@ mod tests {
             let (moved, order) = shuffled(&points, seed);
             let config = HdbscanConfig { min_samples: Some(min_samples), ..HdbscanConfig::default() };
             let (a, b) = (hdbscan(&points, &config).unwrap(), hdbscan(&moved, &config).unwrap());
-            let back: Vec<i32> = order.iter().map(|&row| a.partition.labels[row]).collect();
-            prop_assert_eq!(ari(&back, &b.partition.labels).unwrap(), 1.0);
+            let back: Vec<i32> = order.iter().map(|&row| a.labels[row]).collect();
+            prop_assert_eq!(ari(&back, &b.labels).unwrap(), 1.0);
+            let scores = [a.outlier_scores(), b.outlier_scores()];
+            let degrees = [a.memberships(&points), b.memberships(&moved)];
             for (place, &row) in order.iter().enumerate() {
                 prop_assert!((a.probabilities[row] - b.probabilities[place]).abs() < 1e-12);
-                prop_assert!((a.outlier_scores[row] - b.outlier_scores[place]).abs() < 1e-12);
-                let sum = |found: &Hdbscan, row| found.partition.memberships.row(row).iter().sum::<f32>();
-                prop_assert!((sum(&a, row) - sum(&b, place)).abs() < 1e-5);
+                prop_assert!((scores[0][row] - scores[1][place]).abs() < 1e-12);
+                let sum = |which: usize, row| degrees[which].row(row).iter().sum::<f32>();
+                prop_assert!((sum(0, row) - sum(1, place)).abs() < 1e-5);
             }
         }
     }

@@ -1,51 +1,75 @@
-//! A k-d tree over the rows of a matrix, in f64.
+//! A k-d tree over the rows of a matrix, in f64, searched for all points of a leaf at once.
+//!
+//! Leaves are full but for the last one, and hold their coordinates by column: distances from a point to a leaf, and from
+//! the points of a leaf to a box, are straight loops over lanes, which compile to vectors. Each lane sums over the columns in
+//! their order, so results have the same bits whatever the width of the vectors.
 
-use super::squared;
+use pulp::NullaryFnOnce;
+
 use crate::matrix::Matrix;
 
-/// Points per leaf: a leaf is scanned in a straight line, which beats descending for about this many.
-const LEAF: usize = 24;
+/// Points per leaf.
+pub(super) const LEAF: usize = 32;
+
+/// One value for each point of a leaf. The last leaf may have fewer points than lanes.
+pub(super) type Lanes = [f64; LEAF];
 
 /// A node covers the positions `start..end`; its children, if any, split them in two.
 #[derive(Clone, Debug)]
 pub(super) struct Node {
     pub start: usize,
     pub end: usize,
-    /// Index of the first child; the second follows the first one's subtree. `None` for a leaf.
+    /// Indices of the children; `None` for a leaf.
     pub children: Option<(usize, usize)>,
 }
 
-/// Rows sorted into boxes. *Position* is a place in the tree's order, *id* the row in the matrix.
+/// Rows sorted into boxes. *Position* is a place in the tree's order, *id* the row in the matrix; leaf l holds the positions
+/// from l · [`LEAF`].
 #[derive(Clone, Debug)]
 pub(super) struct KdTree {
     pub cols: usize,
     /// The id of each position.
     pub ids: Vec<u32>,
-    /// Coordinates in order of position, row-major.
-    pub points: Vec<f64>,
     /// Parents before their children; node 0 is the root.
     pub nodes: Vec<Node>,
-    /// Lower then upper corner of each node's box.
-    boxes: Vec<f64>,
+    /// The coordinates of each leaf, column by column. Lanes without a point are infinite: far from everything.
+    columns: Vec<Lanes>,
+    /// Lower and upper side of each node's box, column by column.
+    boxes: Vec<(f64, f64)>,
+    arch: pulp::Arch,
+}
+
+/// What a walk looks for on behalf of the points of one leaf.
+pub(super) trait Search {
+    /// Whether some point may find something in `node`, given the squared distance of each to the node's box.
+    fn enters(&self, node: usize, distances: &Lanes) -> bool;
+
+    /// Looks at the points of `leaf`, the node of a leaf, for every point that may find something there.
+    fn scan(&mut self, leaf: usize, distances: &Lanes);
 }
 
 impl KdTree {
-    /// Splits at the median of the widest side. Equal coordinates are ordered by id, so the tree is a function of the rows.
+    /// Splits at the middle of the widest side. Equal coordinates are ordered by id, so the tree is a function of the rows.
     pub fn new(rows: &Matrix) -> Self {
-        let cols = rows.cols();
         let mut tree = Self {
-            cols,
-            ids: Vec::new(),
-            points: Vec::new(),
+            cols: rows.cols(),
+            ids: (0..rows.rows() as u32).collect(),
             nodes: Vec::new(),
+            columns: Vec::new(),
             boxes: Vec::new(),
+            arch: pulp::Arch::new(),
         };
-        let mut ids: Vec<u32> = (0..rows.rows() as u32).collect();
+        let mut ids = std::mem::take(&mut tree.ids);
         tree.build(rows, &mut ids, 0);
-        tree.points = ids
-            .iter()
-            .flat_map(|&id| rows.row(id as usize).iter().map(|&v| f64::from(v)))
-            .collect();
+        for leaf in ids.chunks(LEAF) {
+            for col in 0..tree.cols {
+                let mut column = [f64::INFINITY; LEAF];
+                for (lane, &id) in column.iter_mut().zip(leaf) {
+                    *lane = f64::from(rows.row(id as usize)[col]);
+                }
+                tree.columns.push(column);
+            }
+        }
         tree.ids = ids;
         tree
     }
@@ -57,23 +81,23 @@ impl KdTree {
             end: start + ids.len(),
             children: None,
         });
-        let (mut lower, mut upper) = (vec![f64::INFINITY; self.cols], vec![f64::NEG_INFINITY; self.cols]);
+        let mut sides = vec![(f32::INFINITY, f32::NEG_INFINITY); self.cols];
         for &id in ids.iter() {
-            for ((low, high), &value) in lower.iter_mut().zip(&mut upper).zip(rows.row(id as usize)) {
-                *low = low.min(f64::from(value));
-                *high = high.max(f64::from(value));
+            for ((low, high), &value) in sides.iter_mut().zip(rows.row(id as usize)) {
+                *low = low.min(value);
+                *high = high.max(value);
             }
         }
-        let side = |c: &usize| upper[*c] - lower[*c];
+        let length = |col: usize| f64::from(sides[col].1) - f64::from(sides[col].0);
         let widest = (0..self.cols)
             .rev()
-            .max_by(|a, b| side(a).total_cmp(&side(b)))
+            .max_by(|&a, &b| length(a).total_cmp(&length(b)))
             .unwrap_or(0);
-        let splits = ids.len() > LEAF && side(&widest) > 0.0;
-        self.boxes.extend(lower);
-        self.boxes.extend(upper);
-        if splits {
-            let middle = ids.len() / 2;
+        self.boxes
+            .extend(sides.iter().map(|&(low, high)| (f64::from(low), f64::from(high))));
+        if ids.len() > LEAF {
+            // Whole leaves to the left, so that all but the last are full.
+            let middle = ids.len().div_ceil(LEAF) / 2 * LEAF;
             ids.select_nth_unstable_by(middle, |&a, &b| {
                 let at = |id: u32| rows.row(id as usize)[widest];
                 at(a).total_cmp(&at(b)).then(a.cmp(&b))
@@ -90,108 +114,172 @@ impl KdTree {
         self.ids.len()
     }
 
-    pub fn point(&self, position: usize) -> &[f64] {
-        &self.points[position * self.cols..(position + 1) * self.cols]
+    /// The coordinates of the points of a leaf, one [`Lanes`] per column.
+    pub fn leaf(&self, leaf: usize) -> &[Lanes] {
+        &self.columns[leaf * self.cols..(leaf + 1) * self.cols]
     }
 
-    /// The squared distance from `point` to the box of `node`: no point of the node is nearer.
-    pub fn box_distance(&self, node: usize, point: &[f64]) -> f64 {
-        let corners = &self.boxes[node * 2 * self.cols..(node + 1) * 2 * self.cols];
-        let (lower, upper) = corners.split_at(self.cols);
-        let outside = |((low, high), x): ((&f64, &f64), &f64)| (low - x).max(x - high).max(0.0);
-        lower.iter().zip(upper).zip(point).map(outside).map(|d| d * d).sum()
+    pub fn point(&self, position: usize) -> impl Iterator<Item = f64> {
+        self.leaf(position / LEAF)
+            .iter()
+            .map(move |column| column[position % LEAF])
     }
 
-    /// The squared distance from the point at `position` to its k-th nearest other point, 1 ≤ k < N.
-    ///
-    /// `nearest` is working space that keeps its capacity between calls.
-    pub fn kth_other(&self, position: usize, k: usize, nearest: &mut Vec<f64>) -> f64 {
-        nearest.clear();
-        self.visit(0, position, k, nearest);
-        nearest[k - 1]
+    /// Lets `search` see all leaves that it enters, near ones first, on behalf of the points of `leaf`.
+    pub fn walk(&self, leaf: usize, search: &mut impl Search) {
+        self.arch.dispatch(Walk {
+            tree: self,
+            leaf,
+            search,
+        });
     }
 
-    fn visit(&self, node: usize, position: usize, k: usize, nearest: &mut Vec<f64>) {
-        let point = self.point(position);
-        let Node { start, end, children } = self.nodes[node];
-        let Some((left, right)) = children else {
-            for other in start..end {
-                if other != position {
-                    insert(nearest, squared(point, self.point(other)), k);
-                }
-            }
-            return;
-        };
-        let (to_left, to_right) = (self.box_distance(left, point), self.box_distance(right, point));
-        let near_first = if to_left <= to_right {
-            [(left, to_left), (right, to_right)]
-        } else {
-            [(right, to_right), (left, to_left)]
-        };
-        for (child, distance) in near_first {
-            if nearest.len() < k || distance < nearest[k - 1] {
-                self.visit(child, position, k, nearest);
+    /// The squared distances from the points of a leaf to the box of `node`: no point of the node is nearer.
+    #[inline(always)]
+    fn box_distances(&self, leaf: usize, node: usize) -> Lanes {
+        let mut sums = [0.0; LEAF];
+        let sides = &self.boxes[node * self.cols..(node + 1) * self.cols];
+        for (column, &(low, high)) in self.leaf(leaf).iter().zip(sides) {
+            for (sum, x) in sums.iter_mut().zip(column) {
+                let outside = (low - x).max(x - high).max(0.0);
+                *sum += outside * outside;
             }
         }
+        sums
     }
 }
 
-/// Keeps the `k` smallest values in ascending order.
-fn insert(nearest: &mut Vec<f64>, value: f64, k: usize) {
-    if nearest.len() == k {
-        if value >= nearest[k - 1] {
-            return;
+/// The squared distances from `point` to the points of a leaf.
+///
+/// In the order of the columns, as in [`squared`](super::squared), so d(x, y) = d(y, x) to the bit.
+#[inline(always)]
+pub(super) fn distances(point: impl Iterator<Item = f64>, leaf: &[Lanes]) -> Lanes {
+    let mut sums = [0.0; LEAF];
+    for (column, x) in leaf.iter().zip(point) {
+        for (sum, y) in sums.iter_mut().zip(column) {
+            *sum += (x - y) * (x - y);
         }
-        nearest.pop();
     }
-    let place = nearest.partition_point(|&kept| kept <= value);
-    nearest.insert(place, value);
+    sums
+}
+
+/// A walk down the tree, in one function without recursion so that all of it compiles for the processor at hand.
+struct Walk<'a, S> {
+    tree: &'a KdTree,
+    leaf: usize,
+    search: &'a mut S,
+}
+
+impl<S: Search> NullaryFnOnce for Walk<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { tree, leaf, search } = self;
+        let mut ahead = vec![(0, [0.0; LEAF])];
+        while let Some((node, distances)) = ahead.pop() {
+            if !search.enters(node, &distances) {
+                continue;
+            }
+            let Some((left, right)) = tree.nodes[node].children else {
+                search.scan(node, &distances);
+                continue;
+            };
+            let (to_left, to_right) = (tree.box_distances(leaf, left), tree.box_distances(leaf, right));
+            let left_first = to_left.iter().zip(&to_right).filter(|(a, b)| a <= b).count() > LEAF / 2;
+            if left_first {
+                ahead.extend([(right, to_right), (left, to_left)]);
+            } else {
+                ahead.extend([(left, to_left), (right, to_right)]);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fixtures::blobs;
+    use super::super::squared;
     use super::*;
 
+    fn point(tree: &KdTree, position: usize) -> Vec<f64> {
+        tree.point(position).collect()
+    }
+
     #[test]
-    fn kth_other_is_the_brute_force_distance() {
-        let rows = blobs(300, 3, 4, 5);
+    fn every_row_has_one_position() {
+        let rows = blobs(100, 2, 3, 1);
         let tree = KdTree::new(&rows);
-        let mut space = Vec::new();
-        for position in (0..300).step_by(7) {
-            let mut all: Vec<f64> = (0..300)
-                .filter(|&other| other != position)
-                .map(|other| squared(tree.point(position), tree.point(other)))
-                .collect();
-            all.sort_by(f64::total_cmp);
-            for k in [1, 2, 17, 299] {
-                assert_eq!(tree.kth_other(position, k, &mut space), all[k - 1]);
+        let mut ids = tree.ids.clone();
+        ids.sort_unstable();
+        assert!(ids.iter().enumerate().all(|(i, &id)| i == id as usize));
+        for (position, &id) in tree.ids.iter().enumerate() {
+            let row: Vec<f64> = rows.row(id as usize).iter().map(|&v| f64::from(v)).collect();
+            assert_eq!(point(&tree, position), row);
+        }
+    }
+
+    #[test]
+    fn all_leaves_but_the_last_are_full() {
+        for rows in [1, LEAF, LEAF + 1, 1000] {
+            let tree = KdTree::new(&blobs(rows, 2, 3, 1));
+            let mut leaves: Vec<&Node> = tree.nodes.iter().filter(|node| node.children.is_none()).collect();
+            leaves.sort_by_key(|node| node.start);
+            assert_eq!(leaves.len(), tree.len().div_ceil(LEAF));
+            for (leaf, node) in leaves.iter().enumerate() {
+                assert_eq!((node.start, node.end), (leaf * LEAF, rows.min((leaf + 1) * LEAF)));
             }
         }
     }
 
     #[test]
-    fn equal_points_share_one_leaf() {
-        let tree = KdTree::new(&Matrix::new(500, 2, vec![1.5; 1000]));
-        assert_eq!(tree.nodes.len(), 1);
-        assert_eq!(tree.kth_other(3, 499, &mut Vec::new()), 0.0);
-    }
-
-    #[test]
-    fn every_row_has_one_position() {
-        let tree = KdTree::new(&blobs(100, 2, 3, 1));
-        let mut ids = tree.ids.clone();
-        ids.sort_unstable();
-        assert!(ids.iter().enumerate().all(|(i, &id)| i == id as usize));
+    fn distances_to_a_leaf_are_those_to_its_points() {
+        let tree = KdTree::new(&blobs(100, 3, 2, 9));
+        let found = distances(tree.point(5), tree.leaf(3));
+        for (lane, &distance) in found.iter().enumerate() {
+            let position = 3 * LEAF + lane;
+            let expected = match position < 100 {
+                true => squared(&point(&tree, 5), &point(&tree, position)),
+                false => f64::INFINITY,
+            };
+            assert_eq!(distance, expected);
+        }
     }
 
     #[test]
     fn a_box_is_never_farther_than_its_points() {
         let tree = KdTree::new(&blobs(200, 3, 2, 9));
         for (index, node) in tree.nodes.iter().enumerate() {
+            let bounds = tree.box_distances(0, index);
             for position in node.start..node.end {
-                assert!(tree.box_distance(index, tree.point(0)) <= squared(tree.point(0), tree.point(position)));
+                for (lane, bound) in bounds.iter().enumerate() {
+                    assert!(*bound <= squared(&point(&tree, lane), &point(&tree, position)));
+                }
             }
         }
+    }
+
+    /// Sees everything, and notes in which order.
+    struct All(Vec<usize>);
+
+    impl Search for All {
+        fn enters(&self, _: usize, _: &Lanes) -> bool {
+            true
+        }
+
+        fn scan(&mut self, leaf: usize, _: &Lanes) {
+            self.0.push(leaf);
+        }
+    }
+
+    #[test]
+    fn a_walk_starts_at_its_own_leaf_and_sees_every_other_once() {
+        let tree = KdTree::new(&blobs(500, 2, 3, 4));
+        let mut all = All(Vec::new());
+        tree.walk(7, &mut all);
+        assert_eq!(tree.nodes[all.0[0]].start, 7 * LEAF);
+        all.0.sort_unstable();
+        all.0.dedup();
+        assert_eq!(all.0.len(), tree.len().div_ceil(LEAF));
     }
 }

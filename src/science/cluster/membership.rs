@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use super::condensed_tree::CondensedTree;
-use super::{MutualReachability, squared};
+use super::squared;
 use crate::matrix::Matrix;
 
 /// The library's guard against λ = 0 in the score of the tree view.
@@ -16,31 +16,24 @@ const GUARD: f64 = 1e-8;
 /// N × K degrees of membership in the `selected` clusters. Rows sum to at most 1; the rest is noise mass.
 ///
 /// A row for which the formula gives nothing (it vanishes or is not a number) is wholly in its hard cluster, or in none.
-pub fn soft_memberships(
-    reach: &MutualReachability,
-    tree: &CondensedTree,
-    selected: &[usize],
-    labels: &[i32],
-) -> Matrix {
-    let (points, clusters) = (tree.points(), selected.len());
+pub fn soft_memberships(points: &Matrix, tree: &CondensedTree, selected: &[usize], labels: &[i32]) -> Matrix {
+    let (cols, clusters) = (points.cols(), selected.len());
     if clusters == 0 {
-        return Matrix::new(points, 0, Vec::new());
+        return Matrix::new(points.rows(), 0, Vec::new());
     }
     let heights = MergeHeights::new(tree, selected);
-    let cols = reach.cols();
-    let coordinates = reach.coordinates();
-    let row = |index: usize| &coordinates[index * cols..(index + 1) * cols];
+    let row = |index: usize| -> Vec<f64> { points.row(index).iter().map(|&v| f64::from(v)).collect() };
     let exemplars: Vec<Vec<f64>> = tree
         .exemplars(selected)
         .iter()
-        .map(|rows| rows.iter().flat_map(|&index| row(index as usize)).copied().collect())
+        .map(|rows| rows.iter().flat_map(|&index| row(index as usize)).collect())
         .collect();
-    let mut data = vec![0.0_f32; points * clusters];
+    let mut data = vec![0.0_f32; points.rows() * clusters];
     data.par_chunks_mut(clusters)
         .enumerate()
         .with_min_len(64)
         .for_each(|(index, out)| {
-            let nearness = nearness(row(index), &exemplars, cols);
+            let nearness = nearness(&row(index), &exemplars, cols);
             let height = heights.of(index, tree);
             let degrees = join(tree, selected, index, &nearness, &height);
             if degrees.iter().all(|degree| degree.is_finite()) && degrees.iter().any(|&degree| degree > 0.0) {
@@ -51,7 +44,7 @@ pub fn soft_memberships(
                 out[labels[index] as usize] = 1.0;
             }
         });
-    Matrix::new(points, clusters, data)
+    Matrix::new(points.rows(), clusters, data)
 }
 
 /// 1 / distance to the nearest exemplar of each cluster, normalised. On an exemplar, its clusters share everything.
@@ -161,20 +154,24 @@ mod tests {
 
     #[test]
     fn rows_sum_to_at_most_one() {
-        let found = hdbscan(&blobs(500, 3, 4, 8), &config(15)).unwrap();
-        assert!(found.partition.clusters() >= 2);
+        let points = blobs(500, 3, 4, 8);
+        let found = hdbscan(&points, &config(15)).unwrap();
+        assert!(found.clusters() >= 2);
+        let memberships = found.memberships(&points);
         for row in 0..500 {
-            let degrees = found.partition.memberships.row(row);
+            let degrees = memberships.row(row);
             assert!(degrees.iter().all(|&d| d >= 0.0) && degrees.iter().sum::<f32>() <= 1.0 + 1e-6);
         }
     }
 
     #[test]
     fn an_exemplar_is_wholly_in_its_cluster() {
-        let found = hdbscan(&blobs(300, 2, 3, 4), &config(10)).unwrap();
-        for (cluster, rows) in found.exemplars.iter().enumerate() {
+        let points = blobs(300, 2, 3, 4);
+        let found = hdbscan(&points, &config(10)).unwrap();
+        let memberships = found.memberships(&points);
+        for (cluster, rows) in found.exemplars().iter().enumerate() {
             for &row in rows {
-                let degrees = found.partition.memberships.row(row as usize);
+                let degrees = memberships.row(row as usize);
                 assert!(degrees.iter().enumerate().all(|(k, &d)| (k == cluster) == (d > 0.0)));
             }
         }
@@ -182,11 +179,9 @@ mod tests {
 
     #[test]
     fn no_cluster_gives_no_columns() {
-        let found = hdbscan(&blobs(30, 2, 1, 4), &config(20)).unwrap();
-        assert_eq!(
-            (found.partition.memberships.rows(), found.partition.memberships.cols()),
-            (30, 0)
-        );
+        let points = blobs(30, 2, 1, 4);
+        let memberships = hdbscan(&points, &config(20)).unwrap().memberships(&points);
+        assert_eq!((memberships.rows(), memberships.cols()), (30, 0));
     }
 
     #[test]
@@ -197,7 +192,7 @@ mod tests {
                 points.row_mut(row).iter_mut().for_each(|v| *v *= scale);
             }
             let found = hdbscan(&points, &config(10)).unwrap();
-            assert_eq!(found.partition.memberships.first_not_finite(), None);
+            assert_eq!(found.memberships(&points).first_not_finite(), None);
         }
     }
 

@@ -34,7 +34,7 @@ impl Block {
             ids: [u32::MAX; BLOCK],
         };
         for lane in 0..len {
-            for (column, &value) in block.columns.iter_mut().zip(reach.tree.point(start + lane)) {
+            for (column, value) in block.columns.iter_mut().zip(reach.tree.point(start + lane)) {
                 column[lane] = value;
             }
             block.cores[lane] = reach.cores[start + lane];

@@ -87,6 +87,7 @@ pub(super) fn minimum_spanning_tree(reach: &Reach) -> Vec<Edge> {
 #[cfg(test)]
 mod tests {
     use super::super::fixtures::blobs;
+    use super::super::nearest::kth_others;
     use super::super::squared;
     use super::*;
     use crate::matrix::Matrix;
@@ -122,9 +123,7 @@ mod tests {
     fn both(points: &Matrix, min_samples: usize, alpha: f64) -> [Vec<Key>; 2] {
         let tree = KdTree::new(points);
         let k = min_samples.min(points.rows() - 1);
-        let cores: Vec<f64> = (0..tree.len())
-            .map(|at| tree.kth_other(at, k, &mut Vec::new()))
-            .collect();
+        let cores = kth_others(&tree, k);
         let reach = Reach {
             tree: &tree,
             cores: &cores,
