@@ -41,7 +41,7 @@ TASKS = [
     *[
         (
             f"HDBSCAN {d}-D, min_cluster_size {m}",
-            f"hdbscan min_cluster_size={m}",
+            f'hdbscan config={{"min_cluster_size":{m}}}',
             {
                 "hdbscan": f"hdbscan.HDBSCAN(min_cluster_size={m}, core_dist_n_jobs=threads).fit(x).labels_",
                 "hdbscan, exact": f"hdbscan.HDBSCAN(min_cluster_size={m}, approx_min_span_tree=False, core_dist_n_jobs=threads).fit(x).labels_",

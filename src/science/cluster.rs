@@ -10,6 +10,7 @@ pub mod gmm;
 pub mod hdbscan;
 pub mod kd_tree;
 pub mod kmeans;
+mod lanes;
 pub mod membership;
 mod nearest;
 pub mod prim;
@@ -65,6 +66,8 @@ pub enum ClusterError {
     MoreClustersThanRows { clusters: usize, rows: usize },
     #[error("{labels} labels were given for {rows} rows; pass the labels of these rows, in their order")]
     LengthsDiffer { labels: usize, rows: usize },
+    #[error("merge {merge} of the linkage is not that of a tree; run the stage that made it again")]
+    NoTree { merge: usize },
     #[error("{found} clusters have two rows or more, and DBCV compares at least two; pick another clustering")]
     TooFewClusters { found: usize },
     #[error(

@@ -15,6 +15,7 @@ mod moe_train;
 mod pretrain_vae;
 mod select;
 mod session;
+mod single_linkage;
 mod stability;
 
 use crate::device::{self, Exhausted};
@@ -38,6 +39,7 @@ fn dispatch(job: &JobContext) -> Result<(), Failure> {
         "pretrain_vae" => pretrain_vae::run(job),
         "latent_finder" => latent_finder::run(job),
         "embed" => embed::run(job),
+        "single_linkage" => single_linkage::run(job),
         "hdbscan" => hdbscan::run(job),
         "kmeans" => kmeans::run(job),
         "gmm" => gmm::run(job),

@@ -20,6 +20,9 @@ pub const ASSIGNMENTS: &str = "assignments";
 pub const HISTORY: &str = "history";
 /// Parquet: parent u32, child u32, lambda f64, size u32, selected bool: the condensed tree.
 pub const TREE: &str = "tree";
+/// Parquet: left u32, right u32, distance f64, size u32: the N - 1 merges of a single-linkage tree, distances ascending.
+/// Numbers below N are rows, N + i is what merge i made.
+pub const LINKAGE: &str = "linkage";
 /// Parquet: row u32, col u32, weight f32: the fuzzy simplicial set.
 pub const GRAPH: &str = "graph";
 /// Parquet: cluster i32 (−1 for all data), component u32, variance f64, ratio f64, cumulative f64.
@@ -39,7 +42,7 @@ pub const METRICS: &str = "metrics";
 pub const VALUES: [&str; 2] = [LATENT_DIM, METRICS];
 
 /// All of them.
-pub const ALL: [&str; 17] = [
+pub const ALL: [&str; 18] = [
     IMAGES,
     LABELS,
     FEATURES,
@@ -50,6 +53,7 @@ pub const ALL: [&str; 17] = [
     ASSIGNMENTS,
     HISTORY,
     TREE,
+    LINKAGE,
     GRAPH,
     SPECTRUM,
     CONFUSION,

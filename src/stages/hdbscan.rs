@@ -19,7 +19,7 @@ pub struct Hdbscan {
     #[schemars(range(min = 0.0, max = 0.5))]
     pub min_cluster_fraction: Option<f64>,
     /// A point's core distance is its distance to the `min_samples`-th *other* point (hdbscan's convention; scikit-learn
-    /// counts the point itself). Absent: equal to the minimum cluster size.
+    /// counts the point itself). Absent: equal to the minimum cluster size. With `linkage`, that of the linkage holds.
     #[schemars(range(min = 1))]
     pub min_samples: Option<u64>,
     pub cluster_selection_method: SelectionMethod,
@@ -29,6 +29,8 @@ pub struct Hdbscan {
     #[schemars(range(min = 1))]
     pub max_cluster_size: Option<u64>,
     pub allow_single_cluster: bool,
+    /// Distances are divided by this before they are compared with core distances. With `linkage`, that of the linkage
+    /// holds.
     #[schemars(range(min = 0.0))]
     pub alpha: f64,
 }
@@ -72,7 +74,11 @@ pub fn stage() -> Stage {
         kind: "hdbscan",
         version: VERSION,
         summary: "Finds clusters of any number by density, with soft memberships and the condensed tree.",
-        inputs: vec![Port::one("points", &[artifact::POINTS, artifact::FEATURES])],
+        inputs: vec![
+            Port::one("points", &[artifact::POINTS, artifact::FEATURES]),
+            // The tree of these points, where several clusterings share it.
+            Port::optional("linkage", &[artifact::LINKAGE]),
+        ],
         outputs: |_| {
             vec![
                 Output::file("clusters", artifact::CLUSTERS),
@@ -81,8 +87,14 @@ pub fn stage() -> Stage {
         },
         settings: settings::<Hdbscan>(),
         draws: never,
-        check: |settings, _| {
+        check: |settings, ports| {
             let hdbscan: Hdbscan = typed(settings);
+            if ports.has("linkage") && (hdbscan.min_samples.is_some() || hdbscan.alpha != 1.0) {
+                return Err(
+                    "with the input `linkage`, `min_samples` and `alpha` are settings of the stage that makes it"
+                        .into(),
+                );
+            }
             match (hdbscan.min_cluster_size, hdbscan.min_cluster_fraction) {
                 (Some(_), Some(_)) => Err("`min_cluster_size` and `min_cluster_fraction` exclude each other".into()),
                 _ => Ok(()),

@@ -18,6 +18,7 @@ pub mod moe_train;
 pub mod network;
 pub mod pretrain_vae;
 pub mod select;
+pub mod single_linkage;
 pub mod stability;
 
 use moelab_engine::stage::Registry;
@@ -29,6 +30,7 @@ pub fn registry() -> Registry {
         pretrain_vae::stage(),
         latent_finder::stage(),
         embed::stage(),
+        single_linkage::stage(),
         hdbscan::stage(),
         kmeans::stage(),
         gmm::stage(),

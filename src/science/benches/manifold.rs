@@ -2,10 +2,11 @@
 //! the Python packages that researchers use.
 //!
 //! `manifold TASK INPUT ROWS COLS OUTPUT [name=value …]`: INPUT holds ROWS × COLS f32, little-endian, row by row. OUTPUT
-//! gets the result in the same form (labels as i32, neighbours as u32). Prints `{"seconds": …, "peak_mib": …}` for the call
+//! gets the result in the same form (labels as i32, neighbours as u32). `hdbscan_parts` writes labels, then the ascending
+//! weights of the spanning tree as f64, then the memberships as f32, for `bench/hdbscan_fidelity.py`. Prints `{"seconds": …, "peak_mib": …}` for the call
 //! alone, without reading and writing.
 
-use moelab_science::cluster::{HdbscanConfig, hdbscan};
+use moelab_science::cluster::{Hdbscan, HdbscanConfig, hdbscan};
 use moelab_science::manifold::{Metric, Pca, UmapConfig, knn, umap};
 use moelab_science::matrix::Matrix;
 use moelab_science::random::Draws;
@@ -34,13 +35,13 @@ fn main() {
     drop(bytes);
     forget_peak();
     let clock = Instant::now();
-    let result = run(task, &data, number);
+    let result = run(task, &data, &settings, number);
     let seconds = clock.elapsed().as_secs_f64();
     println!("{{\"seconds\": {seconds}, \"peak_mib\": {}}}", peak());
     std::fs::write(output, result).expect("the output");
 }
 
-fn run(task: &str, data: &Matrix, number: impl Fn(&str) -> usize) -> Vec<u8> {
+fn run(task: &str, data: &Matrix, settings: &BTreeMap<&str, &str>, number: impl Fn(&str) -> usize) -> Vec<u8> {
     match task {
         "knn" => {
             let found = knn::exact(data, number("k"), Metric::Euclidean).expect("kNN");
@@ -63,16 +64,23 @@ fn run(task: &str, data: &Matrix, number: impl Fn(&str) -> usize) -> Vec<u8> {
                     .embedding,
             )
         }
-        "hdbscan" => {
-            let config = HdbscanConfig {
-                min_cluster_size: number("min_cluster_size"),
-                ..HdbscanConfig::default()
-            };
-            let found = hdbscan(data, &config).expect("HDBSCAN");
-            found.labels.iter().flat_map(|label| label.to_le_bytes()).collect()
+        "hdbscan" => labels(&hdbscan(data, &hdbscan_config(settings)).expect("HDBSCAN")),
+        "hdbscan_parts" => {
+            let found = hdbscan(data, &hdbscan_config(settings)).expect("HDBSCAN");
+            let merges = found.single_linkage.merges().iter();
+            let weights = merges.flat_map(|merge| merge.distance.to_le_bytes()).collect();
+            [labels(&found), weights, bytes(&found.memberships(data))].concat()
         }
         other => panic!("no task `{other}`"),
     }
+}
+
+fn hdbscan_config(settings: &BTreeMap<&str, &str>) -> HdbscanConfig {
+    serde_json::from_str(settings["config"]).expect("`config` is a HdbscanConfig in JSON")
+}
+
+fn labels(found: &Hdbscan) -> Vec<u8> {
+    found.labels.iter().flat_map(|label| label.to_le_bytes()).collect()
 }
 
 fn bytes(matrix: &Matrix) -> Vec<u8> {

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use super::kd_tree::{LEAF, Lanes, Search, distances};
+use super::kd_tree::{LEAF, Search};
+use super::lanes::{Lanes, distances};
 use super::spanning_tree::{Key, Reach};
 
 /// A node whose points are in more than one component.
@@ -160,7 +161,8 @@ impl Round<'_> {
         if search.component == [MIXED; LEAF] {
             return;
         }
-        self.reach.tree.walk(leaf, &mut search);
+        let tree = self.reach.tree;
+        tree.walk(tree.points.block(leaf), &mut search);
         for (lane, known) in known.iter_mut().enumerate() {
             let own = search.component[lane];
             if own == MIXED {
@@ -225,7 +227,7 @@ impl EdgeSearch<'_> {
     fn look(&mut self, lane: usize, other: usize) {
         let (reach, own, id) = (self.round.reach, self.component[lane], self.id(lane));
         let tree = reach.tree;
-        let squares = distances(tree.point(self.leaf * LEAF + lane), tree.leaf(other));
+        let squares = distances(tree.points.row(self.leaf * LEAF + lane), tree.points.block(other));
         let positions = other * LEAF..tree.len().min((other + 1) * LEAF);
         let (mut best, core) = (self.best[lane], self.cores[lane]);
         for (square, position) in squares.into_iter().zip(positions) {

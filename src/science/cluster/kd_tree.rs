@@ -1,18 +1,12 @@
-//! A k-d tree over the rows of a matrix, in f64, searched for all points of a leaf at once.
-//!
-//! Leaves are full but for the last one, and hold their coordinates by column: distances from a point to a leaf, and from
-//! the points of a leaf to a box, are straight loops over lanes, which compile to vectors. Each lane sums over the columns in
-//! their order, so results have the same bits whatever the width of the vectors.
+//! A k-d tree over the rows of a matrix, in f64, searched for a block of rows at once. All leaves but the last are full.
 
 use pulp::NullaryFnOnce;
 
+use super::lanes::{LANES, LaneRows, Lanes};
 use crate::matrix::Matrix;
 
 /// Points per leaf.
-pub(super) const LEAF: usize = 32;
-
-/// One value for each point of a leaf. The last leaf may have fewer points than lanes.
-pub(super) type Lanes = [f64; LEAF];
+pub(super) const LEAF: usize = LANES;
 
 /// A node covers the positions `start..end`; its children, if any, split them in two.
 #[derive(Clone, Debug)]
@@ -27,119 +21,61 @@ pub(super) struct Node {
 /// from l · [`LEAF`].
 #[derive(Clone, Debug)]
 pub(super) struct KdTree {
-    pub cols: usize,
     /// The id of each position.
     pub ids: Vec<u32>,
     /// Parents before their children; node 0 is the root.
     pub nodes: Vec<Node>,
-    /// The coordinates of each leaf, column by column. Lanes without a point are infinite: far from everything.
-    columns: Vec<Lanes>,
+    /// The points in order of position, so that block l is leaf l.
+    pub points: LaneRows,
     /// Lower and upper side of each node's box, column by column.
     boxes: Vec<(f64, f64)>,
     arch: pulp::Arch,
 }
 
-/// What a walk looks for on behalf of the points of one leaf.
+/// What a walk looks for on behalf of a block of rows.
 pub(super) trait Search {
-    /// Whether some point may find something in `node`, given the squared distance of each to the node's box.
+    /// Whether some row may find something in `node`, given the squared distance of each to the node's box.
     fn enters(&self, node: usize, distances: &Lanes) -> bool;
 
-    /// Looks at the points of `leaf`, the node of a leaf, for every point that may find something there.
+    /// Looks at the points of `leaf`, the node of a leaf, for every row that may find something there.
     fn scan(&mut self, leaf: usize, distances: &Lanes);
 }
 
 impl KdTree {
     /// Splits at the middle of the widest side. Equal coordinates are ordered by id, so the tree is a function of the rows.
     pub fn new(rows: &Matrix) -> Self {
-        let mut tree = Self {
-            cols: rows.cols(),
-            ids: (0..rows.rows() as u32).collect(),
-            nodes: Vec::new(),
-            columns: Vec::new(),
-            boxes: Vec::new(),
+        let mut ids: Vec<u32> = (0..rows.rows() as u32).collect();
+        let (mut nodes, mut boxes) = (Vec::new(), Vec::new());
+        build(rows, &mut ids, 0, &mut nodes, &mut boxes);
+        let points = LaneRows::new(ids.len(), rows.cols(), |position| rows.row(ids[position] as usize));
+        Self {
+            ids,
+            nodes,
+            points,
+            boxes,
             arch: pulp::Arch::new(),
-        };
-        let mut ids = std::mem::take(&mut tree.ids);
-        tree.build(rows, &mut ids, 0);
-        for leaf in ids.chunks(LEAF) {
-            for col in 0..tree.cols {
-                let mut column = [f64::INFINITY; LEAF];
-                for (lane, &id) in column.iter_mut().zip(leaf) {
-                    *lane = f64::from(rows.row(id as usize)[col]);
-                }
-                tree.columns.push(column);
-            }
         }
-        tree.ids = ids;
-        tree
-    }
-
-    fn build(&mut self, rows: &Matrix, ids: &mut [u32], start: usize) -> usize {
-        let index = self.nodes.len();
-        self.nodes.push(Node {
-            start,
-            end: start + ids.len(),
-            children: None,
-        });
-        let mut sides = vec![(f32::INFINITY, f32::NEG_INFINITY); self.cols];
-        for &id in ids.iter() {
-            for ((low, high), &value) in sides.iter_mut().zip(rows.row(id as usize)) {
-                *low = low.min(value);
-                *high = high.max(value);
-            }
-        }
-        let length = |col: usize| f64::from(sides[col].1) - f64::from(sides[col].0);
-        let widest = (0..self.cols)
-            .rev()
-            .max_by(|&a, &b| length(a).total_cmp(&length(b)))
-            .unwrap_or(0);
-        self.boxes
-            .extend(sides.iter().map(|&(low, high)| (f64::from(low), f64::from(high))));
-        if ids.len() > LEAF {
-            // Whole leaves to the left, so that all but the last are full.
-            let middle = ids.len().div_ceil(LEAF) / 2 * LEAF;
-            ids.select_nth_unstable_by(middle, |&a, &b| {
-                let at = |id: u32| rows.row(id as usize)[widest];
-                at(a).total_cmp(&at(b)).then(a.cmp(&b))
-            });
-            let (left, right) = ids.split_at_mut(middle);
-            let first = self.build(rows, left, start);
-            let second = self.build(rows, right, start + middle);
-            self.nodes[index].children = Some((first, second));
-        }
-        index
     }
 
     pub fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// The coordinates of the points of a leaf, one [`Lanes`] per column.
-    pub fn leaf(&self, leaf: usize) -> &[Lanes] {
-        &self.columns[leaf * self.cols..(leaf + 1) * self.cols]
-    }
-
-    pub fn point(&self, position: usize) -> impl Iterator<Item = f64> {
-        self.leaf(position / LEAF)
-            .iter()
-            .map(move |column| column[position % LEAF])
-    }
-
-    /// Lets `search` see all leaves that it enters, near ones first, on behalf of the points of `leaf`.
-    pub fn walk(&self, leaf: usize, search: &mut impl Search) {
+    /// Lets `search` see all leaves that it enters, near ones first, on behalf of a block of rows.
+    pub fn walk(&self, rows: &[Lanes], search: &mut impl Search) {
         self.arch.dispatch(Walk {
             tree: self,
-            leaf,
+            rows,
             search,
         });
     }
 
-    /// The squared distances from the points of a leaf to the box of `node`: no point of the node is nearer.
+    /// The squared distances from a block of rows to the box of `node`: no point of the node is nearer.
     #[inline(always)]
-    fn box_distances(&self, leaf: usize, node: usize) -> Lanes {
+    fn box_distances(&self, rows: &[Lanes], node: usize) -> Lanes {
         let mut sums = [0.0; LEAF];
-        let sides = &self.boxes[node * self.cols..(node + 1) * self.cols];
-        for (column, &(low, high)) in self.leaf(leaf).iter().zip(sides) {
+        let sides = &self.boxes[node * rows.len()..][..rows.len()];
+        for (column, &(low, high)) in rows.iter().zip(sides) {
             for (sum, x) in sums.iter_mut().zip(column) {
                 let outside = (low - x).max(x - high).max(0.0);
                 *sum += outside * outside;
@@ -149,24 +85,46 @@ impl KdTree {
     }
 }
 
-/// The squared distances from `point` to the points of a leaf.
-///
-/// In the order of the columns, as in [`squared`](super::squared), so d(x, y) = d(y, x) to the bit.
-#[inline(always)]
-pub(super) fn distances(point: impl Iterator<Item = f64>, leaf: &[Lanes]) -> Lanes {
-    let mut sums = [0.0; LEAF];
-    for (column, x) in leaf.iter().zip(point) {
-        for (sum, y) in sums.iter_mut().zip(column) {
-            *sum += (x - y) * (x - y);
+/// Adds the node of `ids` and all below it; gives its index.
+fn build(rows: &Matrix, ids: &mut [u32], start: usize, nodes: &mut Vec<Node>, boxes: &mut Vec<(f64, f64)>) -> usize {
+    let index = nodes.len();
+    nodes.push(Node {
+        start,
+        end: start + ids.len(),
+        children: None,
+    });
+    let mut sides = vec![(f32::INFINITY, f32::NEG_INFINITY); rows.cols()];
+    for &id in ids.iter() {
+        for ((low, high), &value) in sides.iter_mut().zip(rows.row(id as usize)) {
+            *low = low.min(value);
+            *high = high.max(value);
         }
     }
-    sums
+    let length = |col: usize| f64::from(sides[col].1) - f64::from(sides[col].0);
+    let widest = (0..rows.cols())
+        .rev()
+        .max_by(|&a, &b| length(a).total_cmp(&length(b)))
+        .unwrap_or(0);
+    boxes.extend(sides.iter().map(|&(low, high)| (f64::from(low), f64::from(high))));
+    if ids.len() > LEAF {
+        // Whole leaves to the left, so that all but the last are full.
+        let middle = ids.len().div_ceil(LEAF) / 2 * LEAF;
+        ids.select_nth_unstable_by(middle, |&a, &b| {
+            let at = |id: u32| rows.row(id as usize)[widest];
+            at(a).total_cmp(&at(b)).then(a.cmp(&b))
+        });
+        let (left, right) = ids.split_at_mut(middle);
+        let first = build(rows, left, start, nodes, boxes);
+        let second = build(rows, right, start + middle, nodes, boxes);
+        nodes[index].children = Some((first, second));
+    }
+    index
 }
 
 /// A walk down the tree, in one function without recursion so that all of it compiles for the processor at hand.
 struct Walk<'a, S> {
     tree: &'a KdTree,
-    leaf: usize,
+    rows: &'a [Lanes],
     search: &'a mut S,
 }
 
@@ -175,7 +133,7 @@ impl<S: Search> NullaryFnOnce for Walk<'_, S> {
 
     #[inline(always)]
     fn call(self) {
-        let Self { tree, leaf, search } = self;
+        let Self { tree, rows, search } = self;
         let mut ahead = vec![(0, [0.0; LEAF])];
         while let Some((node, distances)) = ahead.pop() {
             if !search.enters(node, &distances) {
@@ -185,7 +143,7 @@ impl<S: Search> NullaryFnOnce for Walk<'_, S> {
                 search.scan(node, &distances);
                 continue;
             };
-            let (to_left, to_right) = (tree.box_distances(leaf, left), tree.box_distances(leaf, right));
+            let (to_left, to_right) = (tree.box_distances(rows, left), tree.box_distances(rows, right));
             let left_first = to_left.iter().zip(&to_right).filter(|(a, b)| a <= b).count() > LEAF / 2;
             if left_first {
                 ahead.extend([(right, to_right), (left, to_left)]);
@@ -203,7 +161,7 @@ mod tests {
     use super::*;
 
     fn point(tree: &KdTree, position: usize) -> Vec<f64> {
-        tree.point(position).collect()
+        tree.points.row(position).collect()
     }
 
     #[test]
@@ -225,7 +183,7 @@ mod tests {
             let tree = KdTree::new(&blobs(rows, 2, 3, 1));
             let mut leaves: Vec<&Node> = tree.nodes.iter().filter(|node| node.children.is_none()).collect();
             leaves.sort_by_key(|node| node.start);
-            assert_eq!(leaves.len(), tree.len().div_ceil(LEAF));
+            assert_eq!(leaves.len(), tree.points.blocks());
             for (leaf, node) in leaves.iter().enumerate() {
                 assert_eq!((node.start, node.end), (leaf * LEAF, rows.min((leaf + 1) * LEAF)));
             }
@@ -233,24 +191,10 @@ mod tests {
     }
 
     #[test]
-    fn distances_to_a_leaf_are_those_to_its_points() {
-        let tree = KdTree::new(&blobs(100, 3, 2, 9));
-        let found = distances(tree.point(5), tree.leaf(3));
-        for (lane, &distance) in found.iter().enumerate() {
-            let position = 3 * LEAF + lane;
-            let expected = match position < 100 {
-                true => squared(&point(&tree, 5), &point(&tree, position)),
-                false => f64::INFINITY,
-            };
-            assert_eq!(distance, expected);
-        }
-    }
-
-    #[test]
     fn a_box_is_never_farther_than_its_points() {
         let tree = KdTree::new(&blobs(200, 3, 2, 9));
         for (index, node) in tree.nodes.iter().enumerate() {
-            let bounds = tree.box_distances(0, index);
+            let bounds = tree.box_distances(tree.points.block(0), index);
             for position in node.start..node.end {
                 for (lane, bound) in bounds.iter().enumerate() {
                     assert!(*bound <= squared(&point(&tree, lane), &point(&tree, position)));
@@ -276,10 +220,10 @@ mod tests {
     fn a_walk_starts_at_its_own_leaf_and_sees_every_other_once() {
         let tree = KdTree::new(&blobs(500, 2, 3, 4));
         let mut all = All(Vec::new());
-        tree.walk(7, &mut all);
+        tree.walk(tree.points.block(7), &mut all);
         assert_eq!(tree.nodes[all.0[0]].start, 7 * LEAF);
         all.0.sort_unstable();
         all.0.dedup();
-        assert_eq!(all.0.len(), tree.len().div_ceil(LEAF));
+        assert_eq!(all.0.len(), tree.points.blocks());
     }
 }

@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::kd_tree::{KdTree, LEAF, Lanes, Search, distances};
+use super::kd_tree::{KdTree, LEAF, Search};
+use super::lanes::{Lanes, distances};
 
 /// The squared distance from each position to its k-th nearest other point, 1 ≤ k < N.
 pub(super) fn kth_others(tree: &KdTree, k: usize) -> Vec<f64> {
@@ -13,7 +14,7 @@ pub(super) fn kth_others(tree: &KdTree, k: usize) -> Vec<f64> {
         .for_each_init(Vec::new, |space, (leaf, found)| {
             space.resize(LEAF * room(k), 0.0);
             let mut search = Nearest::new(tree, leaf, k, space);
-            tree.walk(leaf, &mut search);
+            tree.walk(tree.points.block(leaf), &mut search);
             for (lane, found) in found.iter_mut().enumerate() {
                 *found = search.kth(lane);
             }
@@ -82,7 +83,10 @@ impl Search for Nearest<'_> {
             if boxes[lane] >= limit {
                 continue;
             }
-            let mut squares = distances(self.tree.point(self.own * LEAF + lane), self.tree.leaf(other));
+            let mut squares = distances(
+                self.tree.points.row(self.own * LEAF + lane),
+                self.tree.points.block(other),
+            );
             if other == self.own {
                 squares[lane] = f64::INFINITY;
             }
@@ -112,7 +116,7 @@ mod tests {
     #[test]
     fn the_kth_other_is_that_of_a_full_scan() {
         let tree = KdTree::new(&blobs(300, 3, 4, 5));
-        let row = |position: usize| tree.point(position).collect::<Vec<f64>>();
+        let row = |position: usize| tree.points.row(position).collect::<Vec<f64>>();
         for k in [1, 2, 17, 100, 299] {
             let found = kth_others(&tree, k);
             for position in (0..300).step_by(7) {

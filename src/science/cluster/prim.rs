@@ -26,7 +26,7 @@ impl Block {
         let len = BLOCK.min(reach.tree.len() - start);
         let mut block = Self {
             len,
-            columns: vec![[0.0; BLOCK]; reach.tree.cols],
+            columns: vec![[0.0; BLOCK]; reach.tree.points.cols()],
             cores: [0.0; BLOCK],
             reach: [f64::INFINITY; BLOCK],
             raw: [f64::INFINITY; BLOCK],
@@ -34,7 +34,7 @@ impl Block {
             ids: [u32::MAX; BLOCK],
         };
         for lane in 0..len {
-            for (column, value) in block.columns.iter_mut().zip(reach.tree.point(start + lane)) {
+            for (column, value) in block.columns.iter_mut().zip(reach.tree.points.row(start + lane)) {
                 column[lane] = value;
             }
             block.cores[lane] = reach.cores[start + lane];
@@ -119,7 +119,7 @@ pub(super) fn prim(reach: &Reach) -> Vec<Key> {
                 .map(|lane| (block.key(lane), index, lane))
         };
         let earlier = |a: (Key, usize, usize), b: (Key, usize, usize)| if b.0.before(&a.0) { b } else { a };
-        let work = (rows - keys.len()) * reach.tree.cols;
+        let work = (rows - keys.len()) * reach.tree.points.cols();
         let best = if work < WORTH_THREADS {
             blocks.iter_mut().enumerate().filter_map(offer).reduce(earlier)
         } else {

@@ -43,6 +43,37 @@ impl SingleLinkage {
         Self { points, merges }
     }
 
+    /// A tree that was written down.
+    ///
+    /// # Errors
+    /// If the merges are not those of a tree, distances ascending.
+    pub fn from_merges(merges: Vec<Merge>) -> Result<Self, ClusterError> {
+        let tree = Self {
+            points: merges.len() + 1,
+            merges,
+        };
+        let mut joined = vec![false; 2 * tree.points];
+        let mut before = 0.0;
+        for (index, merge) in tree.merges.iter().enumerate() {
+            let made = tree.points + index;
+            let known = [merge.left, merge.right].iter().all(|&side| (side as usize) < made);
+            // Both conditions must hold before sizes can be looked up; a side that joined already is in two places.
+            let sides = known && merge.left != merge.right && {
+                let first = |side: u32, joined: &mut Vec<bool>| !std::mem::replace(&mut joined[side as usize], true);
+                first(merge.left, &mut joined) && first(merge.right, &mut joined)
+            };
+            let fits = sides
+                && merge.size as usize == tree.size(merge.left) + tree.size(merge.right)
+                && merge.distance >= before
+                && merge.distance.is_finite();
+            if !fits {
+                return Err(ClusterError::NoTree { merge: index });
+            }
+            before = merge.distance;
+        }
+        Ok(tree)
+    }
+
     /// N.
     pub fn points(&self) -> usize {
         self.points
@@ -115,6 +146,27 @@ mod tests {
             [merge(0, 1, 1.0, 2), merge(2, 3, 2.0, 2), merge(4, 5, 5.0, 4)]
         );
         assert_eq!((chain().weight(), chain().size(4), chain().size(1)), (8.0, 2, 1));
+    }
+
+    #[test]
+    fn merges_that_make_no_tree_are_refused() {
+        assert_eq!(SingleLinkage::from_merges(chain().merges).unwrap(), chain());
+        assert_eq!(SingleLinkage::from_merges(Vec::new()).unwrap().points(), 1);
+        let broken = |merge: usize, change: fn(&mut Merge)| {
+            let mut merges = chain().merges;
+            change(&mut merges[merge]);
+            assert_eq!(
+                SingleLinkage::from_merges(merges).unwrap_err(),
+                ClusterError::NoTree { merge }
+            );
+        };
+        broken(0, |merge| merge.left = 4);
+        broken(0, |merge| merge.right = 0);
+        broken(1, |merge| merge.left = 1);
+        broken(1, |merge| merge.distance = 0.5);
+        broken(1, |merge| merge.distance = f64::NAN);
+        broken(2, |merge| merge.size = 3);
+        broken(2, |merge| merge.right = 900);
     }
 
     #[test]

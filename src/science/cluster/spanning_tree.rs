@@ -69,7 +69,7 @@ pub(super) struct Reach<'a> {
 
 /// The edges of the minimum spanning tree, ascending.
 pub(super) fn minimum_spanning_tree(reach: &Reach) -> Vec<Edge> {
-    let mut keys = if reach.tree.cols <= MOST_COLUMNS_FOR_BORUVKA {
+    let mut keys = if reach.tree.points.cols() <= MOST_COLUMNS_FOR_BORUVKA {
         boruvka(reach)
     } else {
         prim(reach)

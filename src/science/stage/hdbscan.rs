@@ -1,12 +1,14 @@
 //! Runs `hdbscan`.
 
 use super::cluster_table::Clusters;
-use super::{embed, refuse};
-use crate::cluster::{self, HdbscanConfig, SelectionMethod};
+use super::{embed, refuse, single_linkage};
+use crate::cluster::{self, HdbscanConfig, SelectionMethod, SingleLinkage};
+use crate::matrix::Matrix;
 use moelab_engine::job::{Failure, JobContext};
 use moelab_stages::frame::write_parquet;
 use moelab_stages::hdbscan::{self, Hdbscan};
 use polars::prelude::{DataFrame, NamedFrom, Series};
+use std::sync::Arc;
 
 /// Above this many clusters, or with none, nothing later makes sense.
 const MOST_CLUSTERS: usize = 200;
@@ -29,8 +31,11 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         allow_single_cluster: settings.allow_single_cluster,
         alpha: settings.alpha,
     };
-    let found = cluster::hdbscan(&points, &config).map_err(refuse)?;
-    let (k, labelled) = (found.partition.clusters(), found.labelled());
+    let found = match job.optional("linkage") {
+        Some(linkage) => shared(single_linkage::read(&linkage.path)?, &points, &config)?,
+        None => cluster::hdbscan(&points, &config).map_err(refuse)?,
+    };
+    let (k, labelled) = (found.clusters(), found.labelled());
     tracing::info!("{config:?} found K = {k}, {:.1} % labelled", 100.0 * labelled);
     if k == 0 || k > MOST_CLUSTERS {
         return Err(Failure::stage(format!(
@@ -51,11 +56,23 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let to_f32 = |values: &[f64]| values.iter().map(|&v| v as f32).collect();
     let clusters = Clusters {
         probabilities: to_f32(&found.probabilities),
-        outlier_scores: to_f32(&found.outlier_scores),
-        labels: found.partition.labels,
-        memberships: found.partition.memberships,
+        outlier_scores: to_f32(&found.outlier_scores()),
+        memberships: found.memberships(&points),
+        labels: found.labels,
     };
     clusters.write(&job.output("clusters")?)
+}
+
+/// The clustering that a tree of these points gives.
+fn shared(linkage: SingleLinkage, points: &Matrix, config: &HdbscanConfig) -> Result<cluster::Hdbscan, Failure> {
+    if linkage.points() != points.rows() {
+        return Err(refuse(format!(
+            "the linkage is of {} points, but there are {}; connect `linkage` to a `single_linkage` of the same points",
+            linkage.points(),
+            points.rows()
+        )));
+    }
+    Arc::new(linkage).cluster(config).map_err(refuse)
 }
 
 /// `selected` marks the rows whose child is a chosen cluster.
@@ -76,4 +93,39 @@ fn write_tree(job: &JobContext, found: &cluster::Hdbscan) -> Result<(), Failure>
     ];
     let mut frame = DataFrame::new(rows.len(), columns).map_err(refuse)?;
     write_parquet(&mut frame, &job.output("tree")?).map_err(refuse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::MutualReachability;
+
+    fn points() -> Matrix {
+        let group = |start: f32| (0..10).map(move |i| start + (i as f32).powf(1.1));
+        Matrix::new(20, 1, group(0.0).chain(group(60.0)).collect())
+    }
+
+    #[test]
+    fn a_shared_linkage_gives_the_clustering_of_the_points() {
+        let config = HdbscanConfig::default();
+        let linkage = MutualReachability::new(&points())
+            .unwrap()
+            .single_linkage(5, 1.0)
+            .unwrap();
+        let found = shared(linkage, &points(), &config).unwrap();
+        assert_eq!(found.labels, cluster::hdbscan(&points(), &config).unwrap().labels);
+        assert_eq!(found.clusters(), 2);
+    }
+
+    #[test]
+    fn a_linkage_of_other_points_is_refused() {
+        let other = Matrix::new(3, 1, vec![1.0, 2.0, 3.0]);
+        let linkage = MutualReachability::new(&other).unwrap().single_linkage(1, 1.0).unwrap();
+        let failure = shared(linkage, &points(), &HdbscanConfig::default()).unwrap_err();
+        assert!(
+            failure.message.contains("3 points, but there are 20"),
+            "{}",
+            failure.message
+        );
+    }
 }
