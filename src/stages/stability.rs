@@ -6,10 +6,13 @@ use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
-/// `stability` has no settings: it reports, per candidate, K, the share labelled, and the mean adjusted Rand index
-/// against the other candidates.
+/// `stability` has no settings: it reports, per candidate, K, the share labelled, the adjusted Rand index with every
+/// candidate (`ari`, noise rows as clusters of their own) and its means over the others (`mean_ari`), over other settings at
+/// the same seed (`ari_settings`) and over other seeds at the same settings (`ari_seeds`, both if candidates are gathered over
+/// seeds). With `points` also the validity of each (`dbcv`; quadratic in the size of the clusters). A mean over nothing and
+/// the validity of less than two clusters are missing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Stability {}
@@ -18,8 +21,15 @@ pub fn stage() -> Stage {
     Stage {
         kind: "stability",
         version: VERSION,
-        summary: "Reports K, the share labelled and the agreement of several clusterings of the same rows.",
-        inputs: vec![Port::gathering("candidates", &[artifact::CLUSTERS])],
+        summary: "Reports K, the share labelled, the agreement and the validity of several clusterings of the same rows.",
+        inputs: vec![
+            Port::gathering("candidates", &[artifact::CLUSTERS]),
+            // One for all candidates, or gathered over some of their axes.
+            Port {
+                optional: true,
+                ..Port::gathering("points", &[artifact::POINTS, artifact::FEATURES])
+            },
+        ],
         outputs: |_| {
             vec![
                 Output::file("report", artifact::REPORT),

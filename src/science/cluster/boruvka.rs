@@ -45,25 +45,6 @@ struct Least {
     id: Vec<u32>,
 }
 
-impl Least {
-    fn new(reach: &Reach) -> Self {
-        let nodes = &reach.tree.nodes;
-        let core = |range: std::ops::Range<usize>| reach.cores[range].iter().copied().fold(f64::INFINITY, f64::min);
-        let id = |range: std::ops::Range<usize>| reach.tree.ids[range].iter().copied().fold(u32::MAX, u32::min);
-        let mut least = Self {
-            core: vec![0.0; nodes.len()],
-            id: vec![0; nodes.len()],
-        };
-        for (index, node) in nodes.iter().enumerate().rev() {
-            (least.core[index], least.id[index]) = match node.children {
-                Some((a, b)) => (least.core[a].min(least.core[b]), least.id[a].min(least.id[b])),
-                None => (core(node.start..node.end), id(node.start..node.end)),
-            };
-        }
-        least
-    }
-}
-
 /// One round's view of the components.
 struct Round<'a> {
     reach: &'a Reach<'a>,
@@ -79,7 +60,10 @@ struct Round<'a> {
 /// The edges of the minimum spanning tree, in the order in which they were found.
 pub(super) fn boruvka(reach: &Reach) -> Vec<Key> {
     let (tree, rows) = (reach.tree, reach.tree.len());
-    let least = Least::new(reach);
+    let least = Least {
+        core: tree.least(reach.cores),
+        id: tree.least(&tree.ids),
+    };
     let mut component: Vec<u32> = (0..rows as u32).collect();
     let mut node_component = vec![MIXED; tree.nodes.len()];
     let mut known: Vec<Known> = reach.cores.iter().map(|&core| Known::nothing(core)).collect();

@@ -61,6 +61,22 @@ impl KdTree {
         self.ids.len()
     }
 
+    /// The least of one value per position in each node.
+    pub fn least<T: Copy + PartialOrd>(&self, values: &[T]) -> Vec<T> {
+        let mut least = vec![values[0]; self.nodes.len()];
+        let lesser = |a: T, b: T| if b < a { b } else { a };
+        for (index, node) in self.nodes.iter().enumerate().rev() {
+            least[index] = match node.children {
+                Some((a, b)) => lesser(least[a], least[b]),
+                None => values[node.start..node.end]
+                    .iter()
+                    .copied()
+                    .fold(values[node.start], lesser),
+            };
+        }
+        least
+    }
+
     /// Lets `search` see all leaves that it enters, near ones first, on behalf of a block of rows.
     pub fn walk(&self, rows: &[Lanes], search: &mut impl Search) {
         self.arch.dispatch(Walk {

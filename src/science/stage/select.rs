@@ -1,9 +1,9 @@
 //! Runs `select`.
 
-use super::{embed, refuse, stability};
-use crate::cluster::dbcv;
+use super::{refuse, stability};
 use moelab_engine::job::{Failure, JobContext};
 use moelab_stages::select::{Score, Select};
+use polars::prelude::{NamedFrom, Series};
 
 pub fn run(job: &JobContext) -> Result<(), Failure> {
     let settings: Select = job.settings()?;
@@ -16,15 +16,11 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
             let on_plateau = |(&clusters, &ari): (&usize, &f64)| if clusters == k { 2.0 + ari } else { ari };
             found.clusters.iter().zip(&found.mean_ari).map(on_plateau).collect()
         }
-        Score::Dbcv => {
-            let input = job.input("points")?;
-            let points = embed::points(&input.path, &input.artifact)?;
-            // A clustering with fewer than two clusters has no validity and cannot win.
-            labelings
-                .iter()
-                .map(|labels| dbcv(&points, labels).map_or(-1.0, |validity| validity.index))
-                .collect()
-        }
+        // A clustering with fewer than two clusters has no validity and cannot win.
+        Score::Dbcv => stability::validity(job, &labelings)?
+            .into_iter()
+            .map(|index| index.unwrap_or(-1.0))
+            .collect(),
     };
     let best = best(&scores, &found.labelled).ok_or_else(|| refuse("there are no candidates to select from"))?;
     let chosen = &job.all("candidates")[best];
@@ -39,8 +35,15 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         found.clusters[best],
         scores[best]
     ));
-    let selected = (0..scores.len()).map(|i| f64::from(u8::from(i == best))).collect();
-    stability::write_report(job, &found, &[("score", scores), ("selected", selected)])?;
+    let selected: Vec<f64> = (0..scores.len()).map(|i| f64::from(u8::from(i == best))).collect();
+    stability::write_report(
+        job,
+        &found,
+        vec![
+            Series::new("score".into(), scores).into(),
+            Series::new("selected".into(), selected).into(),
+        ],
+    )?;
     std::fs::copy(&chosen.path, job.output("clusters")?)?;
     make_writable(&job.output("clusters")?)
 }
