@@ -13,6 +13,7 @@ pub mod kmeans;
 mod lanes;
 pub mod membership;
 mod nearest;
+pub mod predict;
 pub mod prim;
 pub mod selection;
 pub mod single_linkage;
@@ -25,6 +26,7 @@ pub use dbcv::{Dbcv, dbcv};
 pub use gmm::{GaussianMixture, GmmConfig, gmm};
 pub use hdbscan::{Hdbscan, HdbscanConfig, hdbscan};
 pub use kmeans::{KMeans, KMeansConfig, kmeans};
+pub use predict::Prediction;
 pub use selection::{SelectionConfig, SelectionMethod};
 pub use single_linkage::{Merge, SingleLinkage};
 pub use stability::{Stability, stability};
@@ -62,6 +64,8 @@ pub enum ClusterError {
         value: String,
         rule: &'static str,
     },
+    #[error("the new points have {new} columns, those that were clustered {columns}; embed them with the same model")]
+    ColumnsDiffer { new: usize, columns: usize },
     #[error("{clusters} clusters were asked of {rows} rows; ask for at most one cluster per row")]
     MoreClustersThanRows { clusters: usize, rows: usize },
     #[error("{labels} labels were given for {rows} rows; pass the labels of these rows, in their order")]

@@ -26,6 +26,10 @@ impl MutualReachability {
         })
     }
 
+    pub(super) fn tree(&self) -> &KdTree {
+        &self.tree
+    }
+
     /// N.
     pub fn points(&self) -> usize {
         self.tree.len()

@@ -24,6 +24,15 @@ pub struct HdbscanCase {
     pub mst_weight: f64,
     /// Absent where the peer cannot compute them.
     pub memberships: Option<Vec<Vec<f64>>>,
+    /// Of new points; absent where ties decide.
+    pub prediction: Option<PredictionCase>,
+}
+
+#[derive(Deserialize)]
+pub struct PredictionCase {
+    pub points: Rows,
+    pub labels: Vec<i32>,
+    pub probabilities: Vec<f64>,
 }
 
 #[derive(Deserialize)]
