@@ -24,7 +24,7 @@ pub fn stage() -> Stage {
         summary: "Reports K, the share labelled, the agreement and the validity of several clusterings of the same rows.",
         inputs: vec![
             Port::gathering("candidates", &[artifact::CLUSTERS]),
-            // One for all candidates, or gathered over some of their axes.
+            // What each candidate clusters: gathered over those of their axes on which it depends.
             Port {
                 optional: true,
                 ..Port::gathering("points", &[artifact::POINTS, artifact::FEATURES])

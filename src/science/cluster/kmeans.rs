@@ -1,16 +1,22 @@
 //! k-means: Lloyd's iteration with Hamerly's bounds (Hamerly 2010), started by k-means++ (Arthur & Vassilvitskii 2007).
 
+mod distance;
 mod seed;
 
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use self::distance::{ToOwn, TwoNearest};
+use super::lanes::{LANES, LaneRows};
 use super::{ClusterError, Partition, check, squared};
 use crate::matrix::Matrix;
 use crate::random::Draws;
 
 /// Rows per unit of parallel work. Sums are added in the order of these units, so results do not depend on the threads.
 const UNIT: usize = 1024;
+
+/// Centres up to which it costs less to look at all of them than first at the one that holds a row.
+const WORTH_BOUNDS: usize = 16;
 
 /// The settings of k-means.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -118,26 +124,28 @@ struct Held {
     lower: f64,
 }
 
-/// The rows in f64.
+/// The rows in f64, block by block, and how to compute with them on this processor.
 struct Data {
-    values: Vec<f64>,
-    cols: usize,
+    rows: LaneRows,
+    arch: pulp::Arch,
 }
 
 impl Data {
     fn new(points: &Matrix) -> Self {
         Self {
-            values: points.data().iter().map(|&v| f64::from(v)).collect(),
-            cols: points.cols(),
+            rows: LaneRows::new(points.rows(), points.cols(), |i| points.row(i)),
+            arch: pulp::Arch::new(),
         }
     }
 
-    fn rows(&self) -> usize {
-        self.values.len() / self.cols
+    fn row(&self, index: usize) -> Vec<f64> {
+        self.rows.row(index).collect()
     }
 
-    fn row(&self, index: usize) -> &[f64] {
-        &self.values[index * self.cols..(index + 1) * self.cols]
+    /// The squared distance from a row to a centre, with the bits that blocks give.
+    fn square(&self, row: usize, centre: &[f64]) -> f64 {
+        let parts = self.rows.row(row).zip(centre).map(|(x, c)| (c - x) * (c - x));
+        parts.fold(0.0, |sum, part| sum + part)
     }
 
     fn fit(&self, config: &KMeansConfig, rng: &mut ChaCha8Rng) -> Fit {
@@ -149,7 +157,7 @@ impl Data {
                 upper: f64::INFINITY,
                 lower: 0.0
             };
-            self.rows()
+            self.rows.len()
         ];
         let mut iterations = 0;
         while iterations < config.max_iter {
@@ -178,7 +186,7 @@ impl Data {
         let squares: Vec<f64> = held
             .par_iter()
             .enumerate()
-            .map(|(i, held)| squared(self.row(i), &centres[held.cluster]))
+            .map(|(i, held)| self.square(i, &centres[held.cluster]))
             .collect();
         let labels = held.iter().map(|held| held.cluster as i32).collect();
         Fit {
@@ -201,59 +209,68 @@ impl Data {
                     / 2.0
             })
             .collect();
-        let visit = |(row, held): (usize, &mut Held)| {
-            let safe = half_gap[held.cluster].max(held.lower);
-            if held.upper < safe {
+        let visit = |(block, held): (usize, &mut [Held])| {
+            let safe = |held: &Held| held.upper < half_gap[held.cluster].max(held.lower);
+            if held.iter().all(safe) {
                 return false;
             }
-            let point = self.row(row);
-            held.upper = squared(point, &centres[held.cluster]).sqrt();
-            if held.upper < safe {
-                return false;
-            }
-            let before = held.cluster;
-            let (mut first, mut second, mut cluster) = (f64::INFINITY, f64::INFINITY, 0);
-            for (index, centre) in centres.iter().enumerate() {
-                let square = squared(point, centre);
-                if square < first {
-                    (second, first, cluster) = (first, square, index);
-                } else if square < second {
-                    second = square;
+            if centres.len() > WORTH_BOUNDS {
+                let own = self.arch.dispatch(ToOwn {
+                    block: self.rows.block(block),
+                    centres,
+                    held,
+                });
+                for (held, square) in held.iter_mut().zip(own) {
+                    held.upper = square.sqrt();
+                }
+                if held.iter().all(safe) {
+                    return false;
                 }
             }
-            *held = Held {
-                cluster,
-                upper: first.sqrt(),
-                lower: second.sqrt(),
-            };
-            cluster != before
+            let nearest = self.arch.dispatch(TwoNearest {
+                block: self.rows.block(block),
+                centres,
+            });
+            let mut changed = false;
+            for (lane, held) in held.iter_mut().enumerate() {
+                let cluster = nearest.cluster[lane];
+                changed |= cluster != held.cluster;
+                *held = Held {
+                    cluster,
+                    upper: nearest.first[lane].sqrt(),
+                    lower: nearest.second[lane].sqrt(),
+                };
+            }
+            changed
         };
         // `any` would stop early and leave rows unvisited.
-        held.par_iter_mut()
+        held.par_chunks_mut(LANES)
             .enumerate()
-            .with_min_len(UNIT)
+            .with_min_len(UNIT / LANES)
             .map(visit)
             .reduce(|| false, |a, b| a || b)
     }
 
     /// Moves each centre to the mean of its rows, and an empty one onto the row farthest from its centre; gives how far each moved.
     fn move_centres(&self, centres: &mut [Vec<f64>], held: &mut [Held]) -> Vec<f64> {
+        let cols = self.rows.cols();
         let sums: Vec<(Vec<f64>, Vec<usize>)> = held
             .par_chunks(UNIT)
             .enumerate()
             .map(|(unit, held)| {
-                let (mut sums, mut counts) = (vec![0.0; centres.len() * self.cols], vec![0; centres.len()]);
-                for (offset, held) in held.iter().enumerate() {
-                    counts[held.cluster] += 1;
-                    let sum = &mut sums[held.cluster * self.cols..(held.cluster + 1) * self.cols];
-                    sum.iter_mut()
-                        .zip(self.row(unit * UNIT + offset))
-                        .for_each(|(s, v)| *s += v);
+                let (mut sums, mut counts) = (vec![0.0; centres.len() * cols], vec![0; centres.len()]);
+                held.iter().for_each(|held| counts[held.cluster] += 1);
+                for (block, held) in held.chunks(LANES).enumerate() {
+                    for (col, column) in self.rows.block(unit * UNIT / LANES + block).iter().enumerate() {
+                        for (held, value) in held.iter().zip(column) {
+                            sums[held.cluster * cols + col] += value;
+                        }
+                    }
                 }
                 (sums, counts)
             })
             .collect();
-        let (mut total, mut counts) = (vec![0.0; centres.len() * self.cols], vec![0_usize; centres.len()]);
+        let (mut total, mut counts) = (vec![0.0; centres.len() * cols], vec![0_usize; centres.len()]);
         for (sum, count) in sums {
             total.iter_mut().zip(sum).for_each(|(t, s)| *t += s);
             counts.iter_mut().zip(count).for_each(|(t, c)| *t += c);
@@ -262,12 +279,12 @@ impl Data {
         let mut moved = Vec::with_capacity(centres.len());
         for (cluster, centre) in centres.iter_mut().enumerate() {
             let next: Vec<f64> = if counts[cluster] > 0 {
-                let sum = &total[cluster * self.cols..(cluster + 1) * self.cols];
+                let sum = &total[cluster * cols..(cluster + 1) * cols];
                 sum.iter().map(|s| s / counts[cluster] as f64).collect()
             } else {
                 let far = self.farthest(held, &taken);
                 taken.push(far);
-                self.row(far).to_vec()
+                self.row(far)
             };
             moved.push(squared(centre, &next).sqrt());
             *centre = next;
@@ -283,13 +300,13 @@ impl Data {
     }
 
     fn mean_variance(&self) -> f64 {
-        let rows = self.rows() as f64;
+        let (rows, cols) = (self.rows.len() as f64, self.rows.cols());
         let variance = |col: usize| {
-            let column = || self.values.iter().skip(col).step_by(self.cols);
+            let column = || (0..self.rows.len()).map(|row| self.rows.block(row / LANES)[col][row % LANES]);
             let mean = column().sum::<f64>() / rows;
             column().map(|v| (v - mean) * (v - mean)).sum::<f64>() / rows
         };
-        (0..self.cols).map(variance).sum::<f64>() / self.cols as f64
+        (0..cols).map(variance).sum::<f64>() / cols as f64
     }
 }
 
@@ -332,8 +349,13 @@ mod tests {
         let found = kmeans(&points, &config(7), &Draws::new(3)).unwrap();
         let data = Data::new(&points);
         for (row, &label) in found.partition.labels.iter().enumerate() {
-            let own = squared(data.row(row), &found.centres[label as usize]);
-            assert!(found.centres.iter().all(|centre| squared(data.row(row), centre) >= own));
+            let own = squared(&data.row(row), &found.centres[label as usize]);
+            assert!(
+                found
+                    .centres
+                    .iter()
+                    .all(|centre| squared(&data.row(row), centre) >= own)
+            );
         }
     }
 

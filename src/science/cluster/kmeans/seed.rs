@@ -4,16 +4,17 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::super::squared;
+use super::super::lanes::LANES;
+use super::distance::ToBlock;
 use super::{Data, UNIT};
 
 impl Data {
     /// k-means++ that tries 2 + ln K candidates for each centre and keeps the one that lowers the inertia most.
     pub(super) fn seed(&self, clusters: usize, rng: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
         let trials = 2 + (clusters as f64).ln() as usize;
-        let first = rng.random_range(0..self.rows());
-        let mut centres = vec![self.row(first).to_vec()];
-        let mut nearest = self.nearer(&vec![f64::INFINITY; self.rows()], first);
+        let first = rng.random_range(0..self.rows.len());
+        let mut centres = vec![self.row(first)];
+        let mut nearest = self.nearer(&vec![f64::INFINITY; self.rows.len()], first);
         while centres.len() < clusters {
             let total: f64 = nearest.iter().sum();
             let mut best: Option<(f64, usize, Vec<f64>)> = None;
@@ -26,7 +27,7 @@ impl Data {
                 }
             }
             let (_, candidate, squares) = best.expect("there are at least two trials");
-            centres.push(self.row(candidate).to_vec());
+            centres.push(self.row(candidate));
             nearest = squares;
         }
         centres
@@ -35,12 +36,21 @@ impl Data {
     /// Squared distances to the nearest centre if row `candidate` were one more.
     fn nearer(&self, nearest: &[f64], candidate: usize) -> Vec<f64> {
         let centre = self.row(candidate);
-        nearest
-            .par_iter()
+        let mut nearer = nearest.to_vec();
+        nearer
+            .par_chunks_mut(LANES)
             .enumerate()
-            .with_min_len(UNIT)
-            .map(|(row, &known)| known.min(squared(self.row(row), centre)))
-            .collect()
+            .with_min_len(UNIT / LANES)
+            .for_each(|(block, nearer)| {
+                let squares = self.arch.dispatch(ToBlock {
+                    block: self.rows.block(block),
+                    centre: &centre,
+                });
+                for (known, square) in nearer.iter_mut().zip(squares) {
+                    *known = known.min(square);
+                }
+            });
+        nearer
     }
 }
 
