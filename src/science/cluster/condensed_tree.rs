@@ -21,7 +21,7 @@ pub struct CondensedRow {
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Cluster {
     pub parent: Option<usize>,
-    /// None or two.
+    /// None, two, or more where several splits happen at one λ.
     pub children: Vec<usize>,
     /// λ at which it split from its parent; 0 for the root.
     pub birth: f64,
@@ -36,7 +36,8 @@ pub struct Cluster {
 /// The condensed tree of N rows.
 ///
 /// Rows that coincide (distance 0) leave together, at the largest finite λ of the tree: an infinite λ would outweigh
-/// everything else, and a split between equal points would be arbitrary.
+/// everything else, and a split between equal points would be arbitrary. Merges at one distance are one split into all that
+/// they join, because their order is that of the rows.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct CondensedTree {
     points: usize,
@@ -73,29 +74,34 @@ impl CondensedTree {
                 continue;
             };
             let lambda = 1.0 / merge.distance.max(nearest);
-            let large = |side: u32| merge.distance > 0.0 && linkage.size(side) >= min_cluster_size;
-            match (large(merge.left), large(merge.right)) {
-                (true, true) => {
-                    for side in [merge.left, merge.right] {
-                        let child = tree.found(Some(cluster), lambda, linkage.size(side));
-                        walk.push_back((side, child));
-                    }
-                }
-                (true, false) => {
-                    tree.shed(linkage, merge.right, cluster, lambda);
-                    walk.push_back((merge.left, cluster));
-                }
-                (false, true) => {
-                    tree.shed(linkage, merge.left, cluster, lambda);
-                    walk.push_back((merge.right, cluster));
-                }
-                (false, false) => {
-                    tree.shed(linkage, merge.left, cluster, lambda);
-                    tree.shed(linkage, merge.right, cluster, lambda);
+            let large = |side: &u32| merge.distance > 0.0 && linkage.size(*side) >= min_cluster_size;
+            let (large, small): (Vec<u32>, Vec<u32>) = linkage.parts(node).into_iter().partition(large);
+            for side in small {
+                tree.shed(linkage, side, cluster, lambda);
+            }
+            if let [side] = large[..] {
+                walk.push_back((side, cluster));
+            } else {
+                for side in large {
+                    let child = tree.found(Some(cluster), lambda, linkage.size(side));
+                    walk.push_back((side, child));
                 }
             }
         }
+        tree.weigh();
         tree
+    }
+
+    /// Sums the stabilities, λ ascending, so that they do not depend on the order of the rows.
+    fn weigh(&mut self) {
+        let mut leaving: Vec<(u32, f64, u32)> =
+            self.rows.iter().map(|row| (row.parent, row.lambda, row.size)).collect();
+        leaving.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        for group in leaving.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let cluster = &mut self.clusters[group[0].0 as usize - self.points];
+            let size: f64 = group.iter().map(|(_, _, size)| f64::from(*size)).sum();
+            cluster.stability += (group[0].1 - cluster.birth) * size;
+        }
     }
 
     /// Opens a cluster.
@@ -140,7 +146,6 @@ impl CondensedTree {
         });
         let from = &mut self.clusters[cluster];
         from.death = from.death.max(lambda);
-        from.stability += (lambda - from.birth) * size as f64;
     }
 
     /// N.

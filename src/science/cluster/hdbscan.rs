@@ -318,6 +318,29 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        /// Few distinct coordinates: nearly all distances tie, and rows coincide.
+        #[test]
+        fn the_order_of_rows_changes_no_cluster_where_distances_tie(
+            cells in prop::collection::vec(0_u8..12, 60..300), min_cluster_size in 3_usize..8, leaf in any::<bool>(), seed in 0_u64..99
+        ) {
+            let data: Vec<f32> = cells[..cells.len() / 2 * 2].iter().map(|&c| f32::from(c)).collect();
+            let points = Matrix::new(data.len() / 2, 2, data);
+            let (moved, order) = shuffled(&points, seed);
+            let config = HdbscanConfig {
+                min_cluster_size,
+                cluster_selection_method: if leaf { SelectionMethod::Leaf } else { SelectionMethod::Eom },
+                ..HdbscanConfig::default()
+            };
+            let (a, b) = (hdbscan(&points, &config).unwrap(), hdbscan(&moved, &config).unwrap());
+            let back: Vec<i32> = order.iter().map(|&row| a.labels[row]).collect();
+            prop_assert_eq!(ari(&back, &b.labels).unwrap(), 1.0);
+            let weights = |found: &Hdbscan| found.single_linkage.merges().iter().map(|m| m.distance).collect::<Vec<_>>();
+            prop_assert_eq!(weights(&a), weights(&b));
+        }
+    }
+
+    proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         #[test]
         fn the_order_of_rows_changes_no_cluster(

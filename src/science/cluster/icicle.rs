@@ -99,8 +99,10 @@ impl CondensedTree {
         }
         // Children have higher numbers than their parents.
         for cluster in (0..clusters.len()).rev() {
-            if let [left, right] = clusters[cluster].children[..] {
-                centres[cluster] = f64::midpoint(centres[left], centres[right]);
+            let children = &clusters[cluster].children;
+            if !children.is_empty() {
+                let sum: f64 = children.iter().map(|&child| centres[child]).sum();
+                centres[cluster] = sum / children.len() as f64;
             }
         }
         centres

@@ -46,7 +46,9 @@ impl CondensedTree {
         let mut kept = vec![false; clusters.len()];
         for index in (first..clusters.len()).rev() {
             let cluster = &clusters[index];
-            let below: f64 = cluster.children.iter().map(|&child| mass[child]).sum();
+            let mut masses: Vec<f64> = cluster.children.iter().map(|&child| mass[child]).collect();
+            masses.sort_by(f64::total_cmp);
+            let below: f64 = masses.iter().sum();
             let too_large = config.max_cluster_size.is_some_and(|most| cluster.size > most);
             if below > mass[index] || too_large {
                 mass[index] = below;

@@ -95,6 +95,19 @@ impl SingleLinkage {
             .map(|index| &self.merges[index])
     }
 
+    /// What the merges at the distance of `node`'s join: rows, and nodes made at smaller distances. Left to right.
+    pub(super) fn parts(&self, node: u32) -> Vec<u32> {
+        let distance = |node: u32| self.merge(node).map(|merge| merge.distance);
+        let (mut parts, mut below) = (Vec::with_capacity(2), vec![node]);
+        while let Some(next) = below.pop() {
+            match self.merge(next) {
+                Some(merge) if Some(merge.distance) == distance(node) => below.extend([merge.right, merge.left]),
+                _ => parts.push(next),
+            }
+        }
+        parts
+    }
+
     /// The total weight of the spanning tree.
     pub fn weight(&self) -> f64 {
         self.merges.iter().map(|merge| merge.distance).sum()
@@ -146,6 +159,16 @@ mod tests {
             [merge(0, 1, 1.0, 2), merge(2, 3, 2.0, 2), merge(4, 5, 5.0, 4)]
         );
         assert_eq!((chain().weight(), chain().size(4), chain().size(1)), (8.0, 2, 1));
+    }
+
+    #[test]
+    fn merges_at_one_distance_have_common_parts() {
+        let edge = |low, high, distance| Edge { low, high, distance };
+        let tree = SingleLinkage::new(4, &[edge(0, 1, 1.0), edge(2, 3, 2.0), edge(1, 2, 2.0)]);
+        assert_eq!(
+            (tree.parts(6), tree.parts(4), tree.parts(3)),
+            (vec![4, 2, 3], vec![0, 1], vec![3])
+        );
     }
 
     #[test]
