@@ -173,14 +173,14 @@ impl Search for Gap<'_> {
     #[inline(always)]
     fn scan(&mut self, leaf: usize, boxes: &Lanes) {
         let start = self.to.inner.nodes[leaf].start;
-        for lane in 0..LANES {
-            if boxes[lane].max(self.cores[lane]) >= self.least {
+        for (lane, (distance, own)) in boxes.iter().zip(&self.cores).enumerate() {
+            if distance.max(*own) >= self.least {
                 continue;
             }
             let point = self.from.inner.points.row(self.block * LANES + lane);
             let squares = distances(point, self.to.inner.points.block(start / LANES));
             for (square, core) in squares.iter().zip(&self.to.cores[start..]) {
-                self.least = self.least.min(square.max(*core).max(self.cores[lane]));
+                self.least = self.least.min(square.max(*core).max(*own));
             }
         }
     }

@@ -186,8 +186,7 @@ mod tests {
         for case in hdbscan_cases() {
             let found = hdbscan(&points_of(&case.data), &case.config).unwrap();
             let scores = found.outlier_scores();
-            for row in 0..case.labels.len() {
-                let (p, g) = (found.probabilities[row], scores[row]);
+            for (row, (&p, &g)) in found.probabilities.iter().zip(&scores).enumerate() {
                 assert!(
                     (p - case.probabilities[row]).abs() < 1e-8,
                     "{} row {row}: {p}",
