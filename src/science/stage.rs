@@ -10,6 +10,8 @@ mod kmeans;
 mod latent_finder;
 mod load;
 mod manager_fit;
+mod mixture;
+mod moa_train;
 mod models;
 mod moe_train;
 mod pretrain_vae;
@@ -47,6 +49,7 @@ fn dispatch(job: &JobContext) -> Result<(), Failure> {
         "select" => select::run(job),
         "manager_fit" => manager_fit::run(job),
         "moe_train" => moe_train::run(job),
+        "moa_train" => moa_train::run(job),
         "evaluate" => evaluate::run(job),
         other => Err(Failure::bug(format!(
             "this worker does not know the stage kind `{other}`"

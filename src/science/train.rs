@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod fit;
 pub mod images;
 pub mod loss;
+pub mod minimax;
 pub mod objective;
 
 #[cfg(test)]

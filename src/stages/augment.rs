@@ -37,6 +37,16 @@ impl Default for Augment {
 }
 
 impl Augment {
+    pub fn off() -> Self {
+        Self {
+            rotation: 0.0,
+            zoom: 0.0,
+            shift: 0.0,
+            flip: false,
+            crop: 0,
+        }
+    }
+
     pub fn is_off(&self) -> bool {
         self.rotation == 0.0 && self.zoom == 0.0 && self.shift == 0.0 && !self.flip && self.crop == 0
     }

@@ -14,6 +14,7 @@ pub mod kmeans;
 pub mod latent_finder;
 pub mod load;
 pub mod manager_fit;
+pub mod moa_train;
 pub mod moe_train;
 pub mod network;
 pub mod pretrain_vae;
@@ -38,6 +39,7 @@ pub fn registry() -> Registry {
         select::stage(),
         manager_fit::stage(),
         moe_train::stage(),
+        moa_train::stage(),
         evaluate::stage(),
         command::stage(),
     ])

@@ -40,7 +40,7 @@ pub fn autoencoder_step(model: &Autoencoder, loss: &AutoencoderLoss, images: Ten
     Step::descend(&total, values)
 }
 
-fn cost(model: &Autoencoder, loss: &AutoencoderLoss, images: Tensor<4>, noise: Noise) -> Terms {
+pub(super) fn cost(model: &Autoencoder, loss: &AutoencoderLoss, images: Tensor<4>, noise: Noise) -> Terms {
     let posterior = model.encode(images.clone());
     let logits = model.decode(posterior.sample(noise.posterior));
     loss.terms(images, logits, &posterior, noise.prior)
@@ -70,6 +70,15 @@ pub struct Weights {
     pub beta: f64,
     /// Of R's gradient into the manager.
     pub released: f64,
+}
+
+impl Weights {
+    /// L = R, and its whole gradient into the manager.
+    pub const OF_COSTS_ALONE: Self = Self {
+        alpha: 0.0,
+        beta: 0.0,
+        released: 1.0,
+    };
 }
 
 /// One step of the mixture, L = R + α S + β B (thesis, joint stage): R the mean over rows of Σ_k p_k d_k, S the mean

@@ -2,6 +2,7 @@
 
 use super::fit::Step;
 use super::loss::AutoencoderLoss;
+use super::minimax::{Form, minimax_step};
 use super::objective::{Noise, Weights, autoencoder_step, mixture_step};
 use crate::device::{self, Choice};
 use crate::nn::architecture::Architecture;
@@ -30,6 +31,9 @@ struct Meta {
     mixture_loss: f64,
     s: f64,
     b: f64,
+    ridge: f64,
+    exact_loss: f64,
+    bound_loss: f64,
 }
 
 struct Fixture {
@@ -169,15 +173,20 @@ fn vae_agrees(choice: Choice) {
     same_gradients(&model, &step, &fixture.part("vae.gradients."));
 }
 
-fn mixture_agrees(choice: Choice) {
-    let fixture = Fixture::new(choice);
+/// The fixture's mixture of two.
+fn mixture(fixture: &Fixture) -> Mixture {
     let experts = vec![fixture.expert(0), fixture.expert(1)];
     let manager = ManagerShape {
         architecture: experts[0].architecture.clone(),
         experts: experts.len(),
     };
     let shape = MixtureShape { manager, experts };
-    let model = fixture.load(Mixture::new(&shape, &fixture.device), "mixture.weights.");
+    fixture.load(Mixture::new(&shape, &fixture.device), "mixture.weights.")
+}
+
+fn mixture_agrees(choice: Choice) {
+    let fixture = Fixture::new(choice);
+    let model = mixture(&fixture);
     let meta = &fixture.meta;
     let noise = vec![fixture.noise(0), fixture.noise(1)];
     let weights = Weights {
@@ -217,4 +226,30 @@ fn a_mixture_step_on_libtorch_agrees_with_pytorch() {
 #[test]
 fn a_mixture_step_on_flex_agrees_with_pytorch() {
     mixture_agrees(Choice::Flex);
+}
+
+fn minimax_agrees(choice: Choice) {
+    let fixture = Fixture::new(choice);
+    let meta = &fixture.meta;
+    for (form, loss, gradients) in [
+        (Form::Exact, meta.exact_loss, "exact.gradients."),
+        (Form::Bound, meta.bound_loss, "bound.gradients."),
+    ] {
+        let model = mixture(&fixture);
+        let noise = vec![fixture.noise(0), fixture.noise(1)];
+        let step = minimax_step(&model, &fixture.loss(), fixture.images(), noise, form, meta.ridge);
+        near("loss", f64::from(host(step.values.clone())[0]), loss);
+        same_gradients(&model, &step, &fixture.part(gradients));
+    }
+}
+
+#[cfg(feature = "tch")]
+#[test]
+fn a_minimax_step_on_libtorch_agrees_with_pytorch() {
+    minimax_agrees(Choice::Cpu);
+}
+
+#[test]
+fn a_minimax_step_on_flex_agrees_with_pytorch() {
+    minimax_agrees(Choice::Flex);
 }
