@@ -41,7 +41,7 @@ pub enum Command {
     Show(One),
     /// Print the log of an action.
     Log(One),
-    /// Draw what an action left: the condensed tree of `hdbscan`.
+    /// Draw what an action left, as SVG: the tree of `hdbscan` or `single_linkage`.
     Plot(Plot),
     /// Hash every object and find all damage: what it touches, and how to mend it.
     Verify(Verify),

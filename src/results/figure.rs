@@ -1,7 +1,9 @@
 //! Drawings of what stages leave behind, as SVG.
 
+mod dendrogram;
 mod tree;
 
+pub use dendrogram::Dendrogram;
 pub use tree::CondensedTree;
 
 use super::ResultsError;
