@@ -29,11 +29,13 @@ fn log2(x: f32) -> f32 {
 fn exp2(y: f32) -> f32 {
     // Adding 1.5·2²³ leaves no bits for the fraction: the sum is y rounded to a whole number.
     const ROUND: f32 = 12_582_912.0;
-    let n = (y + ROUND) - ROUND;
+    let rounded = y + ROUND;
+    let n = rounded - ROUND;
     let f = (y - n) * LN_2;
     let series =
         1.0 + f * (1.0 + f * (1.0 / 2.0 + f * (1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0 + f * (1.0 / 720.0))))));
-    f32::from_bits(((n as i32 + 127) << 23) as u32) * series
+    // The low bits of the sum are n itself.
+    f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23)) * series
 }
 
 #[cfg(test)]
