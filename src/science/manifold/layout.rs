@@ -158,7 +158,7 @@ fn all<const P: usize>(graph: &FuzzyGraph, start: &Matrix, descent: &Descent, dr
         let key = draws.seed_at("umap/negatives", epoch as u64, 0);
         let drawing = Drawing {
             epoch,
-            pulls: 2,
+            as_tail: true,
             negative_sample_rate: descent.negative_sample_rate,
             pushers: n - 1,
         };
@@ -244,7 +244,7 @@ fn among<const P: usize>(
         for (epoch, key) in keys.iter().enumerate().skip(1) {
             let drawing = Drawing {
                 epoch,
-                pulls: 1,
+                as_tail: false,
                 negative_sample_rate: descent.negative_sample_rate,
                 pushers: fixed.len(),
             };

@@ -65,8 +65,8 @@ pub struct Calendar<'a> {
 /// How the moves of one epoch are drawn.
 pub struct Drawing {
     pub epoch: usize,
-    /// Times a drawn entry pulls its head: 2 where the opposite entry's pull on it is done here too, 1 among anchors.
-    pub pulls: usize,
+    /// Also make the moves that the opposite entries (j, i) owe the vertex i, which is their tail.
+    pub as_tail: bool,
     /// Vertices that push for each pull.
     pub negative_sample_rate: usize,
     /// Vertices to choose them from, the moved one not counted.
@@ -104,18 +104,24 @@ impl Moves {
         find(&calendar.due[range.clone()], drawing.epoch as u16, &mut self.due);
         let (epoch, negatives) = (drawing.epoch as u32, drawing.negative_sample_rate as u64);
         let itself = itself.unwrap_or(u32::MAX);
-        for at in &self.due {
+        for (place, at) in self.due.iter().enumerate() {
             let at = range.start + at;
             let rate = calendar.rates[at];
             let (before, after) = rate.around(epoch);
             calendar.due[at] = after.min(u32::from(u16::MAX)) as u16;
             let pull = calendar.columns[at] | PULL;
-            self.others.extend(std::iter::repeat_n(pull, drawing.pulls));
+            self.others.push(pull);
             let owed = rate.owed(epoch, negatives) - rate.owed(before, negatives);
             self.others.extend((0..owed).map(|_| {
                 let pusher = stream.below(drawing.pushers);
                 pusher + u32::from(pusher >= itself)
             }));
+            if drawing.as_tail {
+                // Half a round away from the entry itself: two pulls by one vertex in a row would overshoot it, and all of
+                // them after the last push would leave the neighbours in a heap.
+                let opposite = self.due[(place + self.due.len() / 2) % self.due.len()];
+                self.others.push(calendar.columns[range.start + opposite] | PULL);
+            }
         }
         self.ends.push(self.others.len());
     }
@@ -173,7 +179,7 @@ mod tests {
             };
             let drawing = Drawing {
                 epoch,
-                pulls: 2,
+                as_tail: true,
                 negative_sample_rate: 5,
                 pushers: 49,
             };
@@ -204,7 +210,8 @@ mod tests {
         // More than two eights and a rest, every entry with a rate of its own.
         let rates: Vec<f32> = (0..21).map(|i| 1.0 / (1.0 + i as f32 / 3.0)).collect();
         for (epoch, moves) in (1..60).zip(history(&rates, 60)) {
-            let pulled: Vec<u32> = moves.iter().filter(|m| **m & PULL != 0).map(|m| m & !PULL).collect();
+            let mut pulled: Vec<u32> = moves.iter().filter(|m| **m & PULL != 0).map(|m| m & !PULL).collect();
+            pulled.sort_unstable();
             let due = (0..21_u32).filter(|i| {
                 let rate = Rate::new(rates[*i as usize]);
                 rate.drawn(epoch) > rate.drawn(epoch - 1)
