@@ -7,7 +7,7 @@
 mod bracket;
 mod shortlist;
 
-use super::ManifoldError;
+use super::{ManifoldError, registers};
 use super::error::require_finite;
 use crate::matrix::Matrix;
 pub(super) use bracket::squared_distance;
@@ -165,6 +165,8 @@ fn block(space: &Space<'_>, first: usize, k: usize, itself: bool, indices: &mut 
             -2.0,
             Par::Seq,
         );
+        let norms = &space.reference_norms[start..start + rows];
+        registers::release();
         for (candidates, products) in candidates.iter_mut().zip(products.chunks_exact(rows)) {
             candidates.offer(start, products, &space.reference_norms[start..start + rows]);
         }
