@@ -7,8 +7,8 @@
 mod bracket;
 mod shortlist;
 
-use super::{ManifoldError, registers};
 use super::error::require_finite;
+use super::{ManifoldError, registers};
 use crate::matrix::Matrix;
 pub(super) use bracket::squared_distance;
 use bracket::{Candidates, Space};
@@ -165,7 +165,6 @@ fn block(space: &Space<'_>, first: usize, k: usize, itself: bool, indices: &mut 
             -2.0,
             Par::Seq,
         );
-        let norms = &space.reference_norms[start..start + rows];
         registers::release();
         for (candidates, products) in candidates.iter_mut().zip(products.chunks_exact(rows)) {
             candidates.offer(start, products, &space.reference_norms[start..start + rows]);
