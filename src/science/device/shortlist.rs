@@ -40,7 +40,13 @@ impl Shortlist for DeviceShortlist {
     fn nearest(&mut self, queries: Range<usize>, length: usize) -> Vec<(f32, u32)> {
         let queries = self.rows.clone().slice([queries]);
         let values = queries.matmul(self.doubled.clone()) - self.norms.clone();
-        let chosen: Tensor<2, Int> = values.clone().argtopk(length, 1);
+        let [_, rows] = values.dims();
+        // burn chooses fewer than all only.
+        let chosen: Tensor<2, Int> = if length < rows {
+            values.clone().argtopk(length, 1)
+        } else {
+            values.clone().argsort_descending(1)
+        };
         let values = host(values.gather(1, chosen.clone()));
         let chosen = chosen.into_data().convert::<i64>();
         let rows = chosen.iter::<i64>().map(|row| row as u32);
