@@ -1,22 +1,33 @@
 #!/usr/bin/env python3
 """kNN, PCA, UMAP and HDBSCAN beside the packages researchers use: seconds, peak memory, and whether the answers agree.
 
-    bench/manifold.py --data DIR [--work DIR] [--repeat 3] [--only umap …] [--threads N]
+    bench/manifold.py --data DIR [--work DIR] [--repeat 3] [--only umap …] [--threads N] [--program FILE]
+    bench/manifold.py --data DIR --quality [--rows 10000]
+    bench/manifold.py --data DIR --scaling
 
 Makes a virtual environment with the peers, takes PCA-50 of MNIST's 70,000 images and umap-learn's embeddings of it, and
 runs both sides alternately, each call in a process of its own after a warm-up on a few rows (the peers compile at their
-first call). Prints a Markdown table of medians. DIR holds `mnist/*-images-idx3-ubyte.gz`.
+first call). Prints a Markdown table of medians. "own MiB" is the peak less what the process held before the call: the
+input and, in Python, the interpreter and its libraries. DIR holds `mnist/*-images-idx3-ubyte.gz`.
+
+`--quality` embeds MNIST, Fashion-MNIST, USPS and COIL-20 (PCA-50, k 30, three seeds, 2-D and 10-D) with umap-learn and here,
+and prints trustworthiness (5,000 rows, k 15), how many clusters hdbscan finds, and the trustworthiness of every tenth point
+when it is placed afterwards. Embeddings are kept in the work folder, so a run that was cut off goes on where it was. It
+also reads `fashion-mnist`, `usps/*.bz2` and `coil20/*.zip`.
+
+`--scaling` prints seconds against n, 1,000 to 70,000, with the slope of log seconds on log n.
 """
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import statistics
 import subprocess
 import sys
 
-PEERS = ["numpy", "scikit-learn", "umap-learn", "pynndescent", "hdbscan", "fast_hdbscan"]
+PEERS = ["numpy", "pillow", "scikit-learn", "umap-learn", "pynndescent", "hdbscan", "fast_hdbscan"]
 HERE = pathlib.Path(__file__).resolve().parent
 
 # name, ours (task and settings), peers (name → expression of `x`, `np` and `threads`), input
@@ -70,14 +81,15 @@ if "hdbscan" in expression:
 everything = np.fromfile(path, dtype="<f4").reshape(rows, cols)
 call = eval("lambda x: " + expression)
 call(everything[:2000].copy())
+def memory(name):
+    return next(int(line.split()[1]) >> 10 for line in open("/proc/self/status") if line.startswith(name))
 open("/proc/self/clear_refs", "w").write("5")
-started = time.perf_counter()
+before, started, processor = memory("VmRSS"), time.perf_counter(), time.process_time()
 result = call(everything)
-seconds = time.perf_counter() - started
-peak = next(int(line.split()[1]) >> 10 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+seconds, processor = time.perf_counter() - started, time.process_time() - processor
 kind = "<i4" if "HDBSCAN" in expression else "<u4" if "NNDescent" in expression else "<f4"
 np.ascontiguousarray(result).astype(kind).tofile(out)
-print(json.dumps({"seconds": seconds, "peak_mib": peak}))
+print(json.dumps({"seconds": seconds, "processor": processor, "before_mib": before, "peak_mib": memory("VmHWM")}))
 """
 
 PREPARE = """
@@ -120,6 +132,60 @@ else:
 """
 
 
+SETS = '''
+import bz2, gzip, io, os, sys, zipfile
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_svmlight_file
+from sklearn.decomposition import PCA
+data, work, most = sys.argv[1], sys.argv[2], int(sys.argv[3])
+def idx(name):
+    parts = [gzip.open(f"{data}/{name}/{part}-images-idx3-ubyte.gz").read() for part in ("train", "t10k")]
+    return np.concatenate([np.frombuffer(part, np.uint8, offset=16) for part in parts]).reshape(-1, 784) / 255
+def usps():
+    return np.concatenate([load_svmlight_file(f"{data}/usps/{part}", n_features=256)[0].toarray() for part in ("usps.bz2", "usps.t.bz2")])
+def coil20():
+    images = zipfile.ZipFile(f"{data}/coil20/coil-20-proc.zip")
+    names = sorted(name for name in images.namelist() if name.endswith(".png"))
+    return np.stack([np.asarray(Image.open(io.BytesIO(images.read(name)))).ravel() / 255 for name in names])
+for name, read in (("mnist", lambda: idx("mnist")), ("fashion-mnist", lambda: idx("fashion-mnist")), ("usps", usps), ("coil20", coil20)):
+    if not os.path.exists(f"{work}/{name}.f32"):
+        raw = read()[:most].astype("<f4")
+        PCA(50, svd_solver="full" if len(raw) < 2000 else "covariance_eigh").fit_transform(raw).astype("<f4").tofile(f"{work}/{name}.f32")
+'''
+
+# Writes umap-learn's embedding, or where it places every tenth row.
+UMAP_LEARN = '''
+import sys, warnings
+warnings.filterwarnings("ignore")
+import numpy as np
+from umap import UMAP
+task, path, out, d, seed = *sys.argv[1:4], int(sys.argv[4]), int(sys.argv[5])
+x = np.fromfile(path, "<f4").reshape(-1, 50)
+umap = UMAP(n_neighbors=30, n_components=d, min_dist=0, random_state=seed)
+new = np.arange(len(x)) % 10 == 0
+result = umap.fit_transform(x) if task == "umap" else umap.fit(x[~new]).transform(x[new])
+np.ascontiguousarray(result).astype("<f4").tofile(out)
+'''
+
+# Mean trustworthiness of the embeddings of some rows, and the clusters found in each.
+JUDGE = '''
+import json, sys
+import numpy as np, hdbscan
+from sklearn.manifold import trustworthiness
+path, every, d, *files = sys.argv[1:]
+x = np.fromfile(path, "<f4").reshape(-1, 50)[:: int(every)]
+chosen = np.random.default_rng(0).choice(len(x), min(len(x), 5000), replace=False)
+trust, clusters = [], []
+for file in files:
+    y = np.fromfile(file, "<f4").reshape(-1, int(d))
+    y = y[:: int(every)] if len(y) > len(x) else y
+    trust.append(trustworthiness(x[chosen], y[chosen], n_neighbors=min(15, len(chosen) // 2 - 1)))
+    clusters.append(int(hdbscan.HDBSCAN(min_cluster_size=max(5, len(y) // 200)).fit_predict(y).max()) + 1)
+print(json.dumps([trust, clusters]))
+'''
+
+
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
@@ -141,6 +207,74 @@ def program():
     return [m["executable"] for m in messages if m.get("target", {}).get("name") == "manifold" and m.get("executable")][-1]
 
 
+def run(call, env=None):
+    return subprocess.run([str(part) for part in call], env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def quality(given, python, ours):
+    work = given.work / f"quality-{given.rows}"
+    work.mkdir(exist_ok=True)
+    run([python, "-c", SETS, given.data, work, given.rows])
+    print("| data | n | dimensions | trustworthiness | umap-learn | difference | clusters | umap-learn | placed later, less fitted | umap-learn |")
+    print("|---|---:|---:|---:|---:|---:|---|---|---:|---:|", flush=True)
+    for name in ("coil20", "usps", "mnist", "fashion-mnist"):
+        if given.only and not any(part in name for part in given.only):
+            continue
+        source = work / f"{name}.f32"
+        rows = source.stat().st_size // 200
+        for d in (2, 10):
+            found = {}
+            for who in ("moelab", "umap-learn"):
+                for task, seeds in (("umap", (0, 1, 2)), ("umap_place", (0,))):
+                    for seed in seeds:
+                        out = work / f"{name}-{d}-{seed}-{task}-{who}.f32"
+                        if not out.exists():
+                            part = out.with_suffix(".part")
+                            mine = [ours, task, source, rows, 50, part, f"threads={given.threads}", "k=30", f"components={d}", f"seed={seed}"]
+                            run(mine if who == "moelab" else [python, "-c", UMAP_LEARN, task, source, part, d, seed])
+                            part.rename(out)
+                            say(f"{name} {d}-D: {who} {task} {seed}")
+                        found.setdefault((who, task), []).append(out)
+            trust, clusters, placed = {}, {}, {}
+            for who in ("moelab", "umap-learn"):
+                values, clusters[who] = json.loads(run([python, "-c", JUDGE, source, 1, d, *found[who, "umap"]]))
+                trust[who] = statistics.mean(values)
+                # The same rows, placed afterwards and embedded with the others.
+                both = [found[who, "umap_place"][0], found[who, "umap"][0]]
+                (later, fitted), _ = json.loads(run([python, "-c", JUDGE, source, 10, d, *both]))
+                placed[who] = later - fitted
+            print(
+                f"| {name} | {rows} | {d} | {trust['moelab']:.4f} | {trust['umap-learn']:.4f} | {trust['moelab'] - trust['umap-learn']:+.4f} "
+                f"| {clusters['moelab']} | {clusters['umap-learn']} | {placed['moelab']:+.4f} | {placed['umap-learn']:+.4f} |",
+                flush=True,
+            )
+
+
+def scaling(given, ours):
+    """Tasks on the first n rows of PCA-50; another row is another task."""
+    sizes = (1000, 2000, 5000, 10000, 20000, 40000, 70000)
+    tasks = (
+        ("kNN k 30", "knn k=30", "pca", 50),
+        ("kNN k 30, 2-D", "knn k=30", "embedding2", 2),
+        ("UMAP k 30, 2-D", "umap k=30 components=2 seed=0", "pca", 50),
+        ("PCA 784 → 50", "pca components=50", "raw", 784),
+    )
+    print("| work | " + " | ".join(f"n = {n}" for n in sizes) + " | slope |\n|---|" + "---:|" * (len(sizes) + 1))
+    for name, task, source, cols in tasks:
+        if given.only and not any(part in name for part in given.only):
+            continue
+        kind, *settings = task.split()
+        seconds = []
+        for n in sizes:
+            part, out = given.work / "scaling.f32", given.work / "scaling.out"
+            with open(given.work / f"{source}.f32", "rb") as whole:
+                part.write_bytes(whole.read(4 * cols * n))
+            call = [ours, kind, part, n, cols, out, f"threads={given.threads}", *settings]
+            seconds.append(statistics.median(json.loads(run(call))["seconds"] for _ in range(given.repeat)))
+        slope = statistics.linear_regression([math.log(n) for n in sizes], [math.log(s) for s in seconds]).slope
+        print(f"| {name} | " + " | ".join(f"{s:.3f}" for s in seconds) + f" | {slope:.2f} |", flush=True)
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--data", type=pathlib.Path, required=True)
@@ -148,16 +282,25 @@ def main():
     options.add_argument("--repeat", type=int, default=3)
     options.add_argument("--threads", type=int, default=os.cpu_count())
     options.add_argument("--only", action="append", default=[], help="part of a task's name")
+    options.add_argument("--program", type=pathlib.Path, help="the benchmark program, built before")
+    options.add_argument("--quality", action="store_true")
+    options.add_argument("--rows", type=int, default=70000, help="take this many rows of each set for --quality")
+    options.add_argument("--scaling", action="store_true")
     given = options.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
-    python, ours = environment(given.work), program()
+    python, ours = environment(given.work), given.program or program()
+    if given.quality:
+        return quality(given, python, ours)
     if not (given.work / "embedding10.f32").exists():
         say("preparing the inputs")
         subprocess.run([python, "-c", PREPARE, given.data, given.work], check=True)
+    if given.scaling:
+        return scaling(given, ours)
     shapes = {"raw": 784, "pca": 50, "embedding2": 2, "embedding10": 10}
     env = {**os.environ, "OMP_NUM_THREADS": str(given.threads), "NUMBA_NUM_THREADS": str(given.threads)}
     print(f"Load at the start: {os.getloadavg()[0]:.1f}; {given.threads} threads; medians of {given.repeat}.\n")
-    print("| work | moelab s | MiB | peer | s | MiB | ratio | agreement |\n|---|---:|---:|---|---:|---:|---:|---|")
+    print("| work | moelab s | processor s | peak MiB | own MiB | peer | s | processor s | peak MiB | own MiB | ratio | agreement |")
+    print("|---|---:|---:|---:|---:|---|---:|---:|---:|---:|---:|---|", flush=True)
     for name, task, peers, source in TASKS:
         if given.only and not any(part in name for part in given.only):
             continue
@@ -172,21 +315,19 @@ def main():
         taken = {who: [] for who in calls}
         for _ in range(given.repeat):
             for who, call in calls.items():
-                done = subprocess.run(call, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
-                taken[who].append(json.loads(done.splitlines()[-1]))
+                taken[who].append(json.loads(run(call, env).splitlines()[-1]))
+                taken[who][-1]["own_mib"] = taken[who][-1]["peak_mib"] - taken[who][-1]["before_mib"]
                 say(f"{name}: {who} {taken[who][-1]['seconds']:.2f} s")
         median = {
-            who: [statistics.median(run[what] for run in runs) for what in ("seconds", "peak_mib")] for who, runs in taken.items()
+            who: [statistics.median(one[what] for one in runs) for what in ("seconds", "processor", "peak_mib", "own_mib")]
+            for who, runs in taken.items()
         }
         mine = median.pop("moelab")
         for number, (peer, theirs) in enumerate(median.items()):
-            agree = [python, "-c", AGREE, kind, path, str(rows), str(cols), given.work / "moelab.out", given.work / f"peer{number}.out"]
-            agreement = subprocess.run(agree, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-            print(
-                f"| {name} | {mine[0]:.2f} | {mine[1]:.0f} | {peer} | {theirs[0]:.2f} | {theirs[1]:.0f} "
-                f"| {theirs[0] / mine[0]:.2f} | {agreement} |",
-                flush=True,
-            )
+            agreement = run([python, "-c", AGREE, kind, path, rows, cols, given.work / "moelab.out", given.work / f"peer{number}.out"])
+            figures = [f"{s:.2f} | {processor:.2f} | {peak:.0f} | {own:.0f}" for s, processor, peak, own in (mine, theirs)]
+            ratio = theirs[0] / mine[0]
+            print(f"| {name} | {figures[0]} | {peer} | {figures[1]} | {ratio:.2f} | {agreement.strip()} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ mod conv;
 mod exhaustion;
 mod loss;
 mod memory;
+mod shortlist;
 #[cfg(feature = "tch")]
 mod torch;
 
@@ -36,6 +37,7 @@ pub use conv::{
 };
 pub use exhaustion::{Exhausted, exhaustion};
 pub use loss::bce_with_logits;
+pub use shortlist::DeviceShortlist;
 
 use std::collections::BTreeMap;
 

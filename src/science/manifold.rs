@@ -20,6 +20,7 @@ pub mod knn;
 pub mod lanczos;
 pub mod layout;
 pub mod pca;
+mod registers;
 pub mod spectral;
 pub mod trustworthiness;
 pub mod umap;

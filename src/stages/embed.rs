@@ -1,12 +1,13 @@
 //! `embed`: posterior means (or given features), then UMAP.
 
 use crate::artifact;
-use crate::declare::{always, no_sources, settings};
-use moelab_engine::stage::{Output, Port, Stage};
+use crate::declare::{always, no_sources, settings, typed};
+use moelab_engine::stage::{Connected, Output, Port, Stage, Unfit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Settings of `embed`, named as umap-learn names them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,8 +27,9 @@ pub struct Embed {
     pub spread: f64,
     pub metric: Metric,
     /// Absent: 500 up to 10,000 rows, 200 beyond.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 65534))]
     pub n_epochs: Option<u64>,
+    /// The start layout, unless the input `start` gives one.
     pub init: Init,
     #[schemars(range(min = 0.0))]
     pub learning_rate: f64,
@@ -40,6 +42,14 @@ pub struct Embed {
     pub set_op_mix_ratio: f64,
     #[schemars(range(min = 0.0))]
     pub local_connectivity: f64,
+    /// Neighbours at this distance or beyond are not connected. Absent: all are.
+    #[schemars(range(min = 0.0))]
+    pub disconnection_distance: Option<f64>,
+    /// With `b`: the membership curve 1 / (1 + a·d^(2b)) itself, in place of `min_dist` and `spread`.
+    #[schemars(range(min = 0.0))]
+    pub a: Option<f64>,
+    #[schemars(range(min = 0.0))]
+    pub b: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -80,6 +90,9 @@ impl Default for Embed {
             repulsion_strength: 1.0,
             set_op_mix_ratio: 1.0,
             local_connectivity: 1.0,
+            disconnection_distance: None,
+            a: None,
+            b: None,
         }
     }
 }
@@ -93,6 +106,11 @@ pub fn stage() -> Stage {
             Port::optional("images", &[artifact::IMAGES]),
             Port::optional("model", &[artifact::MODEL]),
             Port::optional("features", &[artifact::FEATURES, artifact::POINTS]),
+            // A start layout, N × n_components.
+            Port::optional("start", &[artifact::POINTS]),
+            // Places what is embedded among points embedded before: what they were, and where they are.
+            Port::optional("reference", &[artifact::FEATURES, artifact::POINTS]),
+            Port::optional("embedding", &[artifact::POINTS]),
         ],
         outputs: |_| {
             vec![
@@ -102,11 +120,76 @@ pub fn stage() -> Stage {
         },
         settings: settings::<Embed>(),
         draws: always,
-        check: |_, ports| match (ports.has("images"), ports.has("model"), ports.has("features")) {
-            (true, true, false) | (false, false, true) | (true, false, false) => Ok(()),
-            _ => Err("wants `images` with `model`, or `images` alone (its pixels), or `features` alone".into()),
-        },
+        check,
         sources: no_sources,
         accelerated: always,
+    }
+}
+
+fn check(settings: &Value, ports: &Connected<'_>) -> Result<(), Unfit> {
+    let settings = typed::<Embed>(settings);
+    match (ports.has("images"), ports.has("model"), ports.has("features")) {
+        (true, true, false) | (false, false, true) | (true, false, false) => {}
+        _ => return Err("wants `images` with `model`, or `images` alone (its pixels), or `features` alone".into()),
+    }
+    if ports.has("reference") != ports.has("embedding") {
+        return Err("wants `reference` and `embedding` together: earlier points and where UMAP placed them".into());
+    }
+    if ports.has("start") && ports.has("embedding") {
+        return Err("`start` begins a new embedding, `embedding` extends one: give one of them".into());
+    }
+    if settings.method == Method::None && (ports.has("start") || ports.has("embedding")) {
+        return Err("`method: none` embeds nothing: leave out `start`, `reference` and `embedding`".into());
+    }
+    if settings.a.is_some() != settings.b.is_some() {
+        return Err("wants `a` and `b` together, or neither".into());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn checked(settings: &Value, ports: &[&'static str]) -> Result<(), String> {
+        let ports = Connected(ports.iter().map(|port| (*port, false)).collect());
+        let complete = (stage().settings.normalise)(settings).unwrap();
+        (stage().check)(&complete, &ports).map_err(|unfit| unfit.to_string())
+    }
+
+    #[test]
+    fn one_source_of_points_is_wanted() {
+        for ports in [&["features"][..], &["images"], &["images", "model"]] {
+            assert_eq!(checked(&json!({}), ports), Ok(()));
+        }
+        for ports in [&[][..], &["model"], &["images", "features"]] {
+            assert!(checked(&json!({}), ports).is_err(), "{ports:?}");
+        }
+    }
+
+    #[test]
+    fn new_points_are_placed_among_points_and_their_embedding() {
+        assert_eq!(checked(&json!({}), &["features", "reference", "embedding"]), Ok(()));
+        assert_eq!(checked(&json!({}), &["features", "start"]), Ok(()));
+        for ports in [
+            &["features", "reference"][..],
+            &["features", "embedding"],
+            &["features", "reference", "embedding", "start"],
+        ] {
+            assert!(checked(&json!({}), ports).is_err(), "{ports:?}");
+        }
+        let none = json!({"method": "none"});
+        assert!(checked(&none, &["features", "start"]).is_err());
+    }
+
+    #[test]
+    fn a_and_b_go_together() {
+        assert_eq!(checked(&json!({"a": 1.5, "b": 0.9}), &["features"]), Ok(()));
+        assert!(
+            checked(&json!({"a": 1.5}), &["features"])
+                .unwrap_err()
+                .contains("`a` and `b` together")
+        );
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! `manifold TASK INPUT ROWS COLS OUTPUT [name=value …]`: INPUT holds ROWS × COLS f32, little-endian, row by row. OUTPUT
 //! gets the result in the same form (labels as i32, neighbours as u32). `hdbscan_parts` writes labels, then the ascending
-//! weights of the spanning tree as f64, then the memberships as f32, for `bench/hdbscan_fidelity.py`. Prints `{"seconds": …, "peak_mib": …}` for the call
-//! alone, without reading and writing.
+//! weights of the spanning tree as f64, then the memberships as f32, for `bench/hdbscan_fidelity.py`. Prints seconds,
+//! processor seconds, the memory held before and the peak (MiB) of the call alone, without reading and writing.
 
 use moelab_science::cluster::{Hdbscan, HdbscanConfig, hdbscan};
 use moelab_science::manifold::{Metric, Pca, UmapConfig, knn, umap};
@@ -34,10 +34,14 @@ fn main() {
     let data = Matrix::new(rows, cols, values.collect());
     drop(bytes);
     forget_peak();
-    let clock = Instant::now();
+    let (before, clock, processor) = (memory("VmRSS:"), Instant::now(), processor_seconds());
     let result = run(task, &data, &settings, number);
     let seconds = clock.elapsed().as_secs_f64();
-    println!("{{\"seconds\": {seconds}, \"peak_mib\": {}}}", peak());
+    let processor = processor_seconds() - processor;
+    println!(
+        "{{\"seconds\": {seconds}, \"processor\": {processor}, \"before_mib\": {before}, \"peak_mib\": {}}}",
+        memory("VmHWM:")
+    );
     std::fs::write(output, result).expect("the output");
 }
 
@@ -52,17 +56,16 @@ fn run(task: &str, data: &Matrix, settings: &BTreeMap<&str, &str>, number: impl 
             bytes(&pca.transform(data).expect("PCA"))
         }
         "umap" => {
-            let config = UmapConfig {
-                n_neighbors: number("k"),
-                n_components: number("components"),
-                min_dist: 0.0,
-                ..UmapConfig::default()
-            };
-            bytes(
-                &umap::fit(data, &config, &Draws::new(number("seed") as u64))
-                    .expect("UMAP")
-                    .embedding,
-            )
+            let draws = Draws::new(number("seed") as u64);
+            bytes(&umap::fit(data, &umap_config(&number), &draws).expect("UMAP").embedding)
+        }
+        // Embeds all rows but every tenth and then places those.
+        "umap_place" => {
+            let (config, draws) = (umap_config(&number), Draws::new(number("seed") as u64));
+            let (new, old): (Vec<usize>, Vec<usize>) = (0..data.rows()).partition(|row| row % 10 == 0);
+            let (new, old) = (data.select(&new), data.select(&old));
+            let fitted = umap::fit(&old, &config, &draws).expect("UMAP");
+            bytes(&umap::transform(&config, &old, &fitted.embedding, &new, &draws).expect("placing"))
         }
         "hdbscan" => labels(&hdbscan(data, &hdbscan_config(settings)).expect("HDBSCAN")),
         "hdbscan_parts" => {
@@ -83,6 +86,15 @@ fn labels(found: &Hdbscan) -> Vec<u8> {
     found.labels.iter().flat_map(|label| label.to_le_bytes()).collect()
 }
 
+fn umap_config(number: &impl Fn(&str) -> usize) -> UmapConfig {
+    UmapConfig {
+        n_neighbors: number("k"),
+        n_components: number("components"),
+        min_dist: 0.0,
+        ..UmapConfig::default()
+    }
+}
+
 fn bytes(matrix: &Matrix) -> Vec<u8> {
     matrix.data().iter().flat_map(|value| value.to_le_bytes()).collect()
 }
@@ -92,12 +104,12 @@ fn forget_peak() {
     std::fs::write("/proc/self/clear_refs", "5").expect("Linux has it");
 }
 
-/// The largest memory since then, in MiB.
-fn peak() -> u64 {
+/// A line of the kernel's record in MiB: memory held now, or the most since [`forget_peak`].
+fn memory(name: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
     let line = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .find_map(|line| line.strip_prefix(name))
         .expect("Linux says it");
     line.trim()
         .trim_end_matches("kB")
@@ -105,4 +117,15 @@ fn peak() -> u64 {
         .parse::<u64>()
         .expect("kilobytes")
         >> 10
+}
+
+/// What this process has computed so far; the kernel counts in hundredths.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux has it");
+    // After the name, which may hold anything but a second closing bracket at the end: user and system time.
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    fields[11..13]
+        .iter()
+        .map(|ticks| ticks.parse::<f64>().expect("ticks") / 100.0)
+        .sum()
 }

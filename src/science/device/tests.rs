@@ -6,6 +6,7 @@ mod affine;
 mod conv;
 mod conv_reference;
 mod loss;
+mod shortlist;
 
 use super::*;
 use burn::tensor::{Tensor, TensorData};

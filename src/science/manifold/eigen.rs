@@ -1,6 +1,6 @@
 //! Dense symmetric eigenproblems on one thread, so that the bits do not depend on the number of threads.
 
-use super::ManifoldError;
+use super::{ManifoldError, registers};
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
@@ -21,6 +21,7 @@ pub fn descending(matrix: MatRef<'_, f64>) -> Result<(Vec<f64>, Mat<f64>), Manif
     let stack = MemStack::new(&mut memory);
     self_adjoint_evd(matrix, values.as_mut(), Some(vectors.as_mut()), Par::Seq, stack, params)
         .map_err(|_| ManifoldError::Eigen { size: n })?;
+    registers::release();
     let reversed = Mat::from_fn(n, n, |i, j| vectors[(i, n - 1 - j)]);
     Ok(((0..n).rev().map(|i| values[i]).collect(), reversed))
 }

@@ -4,6 +4,7 @@
 //! bandwidth (σ) chosen so that each point's strengths add up to log₂ k; the two directions of an edge are then joined.
 
 use super::{ManifoldError, Neighbours};
+use rayon::prelude::*;
 
 const BISECTIONS: usize = 64;
 const TOLERANCE: f64 = 1e-5;
@@ -96,7 +97,8 @@ pub fn smooth(neighbours: &Neighbours, local_connectivity: f64) -> Smoothing {
         let floor = SIGMA_FLOOR * if rho > 0.0 { own_mean } else { overall_mean };
         (rho as f32, sigma.max(floor) as f32)
     };
-    let (rho, sigma) = (0..neighbours.rows()).map(solve).unzip();
+    let rows = (0..neighbours.rows()).into_par_iter().with_min_len(64);
+    let (rho, sigma) = rows.map(solve).unzip();
     Smoothing { rho, sigma }
 }
 
@@ -122,7 +124,7 @@ fn rho(distances: &[f32], local_connectivity: f64) -> f64 {
 fn bisect(distances: &[f32], rho: f64, target: f64) -> f64 {
     let (mut low, mut high, mut sigma) = (0.0, f64::INFINITY, 1.0);
     for _ in 0..BISECTIONS {
-        let sum: f64 = distances.iter().map(|d| strength(f64::from(*d), rho, sigma)).sum();
+        let sum: f64 = distances.iter().map(|d| membership(f64::from(*d), rho, sigma)).sum();
         if (sum - target).abs() < TOLERANCE {
             break;
         }
@@ -141,7 +143,7 @@ fn bisect(distances: &[f32], rho: f64, target: f64) -> f64 {
     sigma
 }
 
-fn strength(distance: f64, rho: f64, sigma: f64) -> f64 {
+fn membership(distance: f64, rho: f64, sigma: f64) -> f64 {
     if distance <= rho || sigma == 0.0 {
         1.0
     } else {
@@ -149,30 +151,36 @@ fn strength(distance: f64, rho: f64, sigma: f64) -> f64 {
     }
 }
 
-/// Directed strengths of every query towards its k neighbours, in the order of `neighbours` (queries × k values).
-pub fn memberships(neighbours: &Neighbours, smoothing: &Smoothing) -> Vec<f32> {
-    let rows = (0..neighbours.rows()).zip(smoothing.rho.iter().zip(&smoothing.sigma));
-    rows.flat_map(|(i, (rho, sigma))| {
-        let (rho, sigma) = (f64::from(*rho), f64::from(*sigma));
-        neighbours
-            .row(i)
-            .1
-            .iter()
-            .map(move |d| strength(f64::from(*d), rho, sigma) as f32)
-    })
-    .collect()
+/// Directed strengths of every query towards its k neighbours, in the order of `neighbours` (queries × k values); none at
+/// the distance `reach` or beyond.
+pub fn memberships(neighbours: &Neighbours, smoothing: &Smoothing, reach: f32) -> Vec<f32> {
+    let mut strengths = vec![0.0; neighbours.distances.len()];
+    let rows = strengths.par_chunks_mut(neighbours.k).enumerate().with_min_len(64);
+    rows.for_each(|(i, strengths)| {
+        let (rho, sigma) = (f64::from(smoothing.rho[i]), f64::from(smoothing.sigma[i]));
+        for (strength, d) in strengths.iter_mut().zip(neighbours.row(i).1) {
+            *strength = if *d < reach {
+                membership(f64::from(*d), rho, sigma) as f32
+            } else {
+                0.0
+            };
+        }
+    });
+    strengths
 }
 
 /// The fuzzy simplicial set of points with the given neighbours (each point its own first neighbour).
 ///
-/// `set_op_mix_ratio` r mixes fuzzy union and intersection: r(w + wᵀ - w·wᵀ) + (1 - r)w·wᵀ.
+/// `set_op_mix_ratio` r mixes fuzzy union and intersection: r(w + wᵀ - w·wᵀ) + (1 - r)w·wᵀ. Neighbours at the distance
+/// `reach` or beyond are not joined.
 pub fn fuzzy_simplicial_set(
     neighbours: &Neighbours,
     local_connectivity: f64,
     set_op_mix_ratio: f64,
+    reach: f32,
 ) -> Result<FuzzyGraph, ManifoldError> {
     let n = neighbours.rows();
-    let strengths = memberships(neighbours, &smooth(neighbours, local_connectivity));
+    let strengths = memberships(neighbours, &smooth(neighbours, local_connectivity), reach);
     let mut out: Vec<Vec<(u32, f32)>> = Vec::with_capacity(n);
     let mut into: Vec<Vec<(u32, f32)>> = vec![Vec::new(); n];
     for (i, weights) in strengths.chunks_exact(neighbours.k).enumerate() {
@@ -240,7 +248,13 @@ mod tests {
         let f = fixture::load();
         for case in &f.graphs {
             let neighbours = knn::exact(&f.points(), case.n_neighbors, Metric::Euclidean).unwrap();
-            let graph = fuzzy_simplicial_set(&neighbours, case.local_connectivity, case.set_op_mix_ratio).unwrap();
+            let graph = fuzzy_simplicial_set(
+                &neighbours,
+                case.local_connectivity,
+                case.set_op_mix_ratio,
+                f32::INFINITY,
+            )
+            .unwrap();
             let edges: Vec<_> = graph.edges().collect();
             assert_eq!(edges.len(), case.edges.len());
             for ((i, j, w), theirs) in edges.into_iter().zip(&case.edges) {
@@ -257,7 +271,7 @@ mod tests {
     #[test]
     fn strengths_of_a_point_add_up_to_log2_k() {
         let neighbours = knn::exact(&fixture::load().points(), 8, Metric::Euclidean).unwrap();
-        let strengths = memberships(&neighbours, &smooth(&neighbours, 1.0));
+        let strengths = memberships(&neighbours, &smooth(&neighbours, 1.0), f32::INFINITY);
         for row in strengths.chunks_exact(8) {
             assert!((row[1..].iter().sum::<f32>() - 3.0).abs() < 1e-4);
         }
@@ -267,7 +281,7 @@ mod tests {
     fn the_graph_is_symmetric_and_the_nearest_neighbour_has_strength_one() {
         let f = fixture::load();
         let neighbours = knn::exact(&f.points(), 5, Metric::Euclidean).unwrap();
-        let graph = fuzzy_simplicial_set(&neighbours, 1.0, 1.0).unwrap();
+        let graph = fuzzy_simplicial_set(&neighbours, 1.0, 1.0, f32::INFINITY).unwrap();
         for (i, j, w) in graph.edges() {
             let (columns, weights) = graph.row(j as usize);
             assert_eq!(weights[columns.binary_search(&i).unwrap()], w);
@@ -300,7 +314,7 @@ mod tests {
     #[test]
     fn duplicates_only_give_full_strength_and_no_nan() {
         let neighbours = knn::exact(&Matrix::new(6, 2, vec![1.0; 12]), 3, Metric::Euclidean).unwrap();
-        let graph = fuzzy_simplicial_set(&neighbours, 1.0, 1.0).unwrap();
+        let graph = fuzzy_simplicial_set(&neighbours, 1.0, 1.0, f32::INFINITY).unwrap();
         assert!(graph.edges().all(|(_, _, w)| w == 1.0));
     }
 
@@ -319,7 +333,7 @@ mod tests {
             distances: vec![0., 1.],
         };
         assert!(matches!(
-            fuzzy_simplicial_set(&neighbours, 1.0, 1.0),
+            fuzzy_simplicial_set(&neighbours, 1.0, 1.0, f32::INFINITY),
             Err(ManifoldError::TooFewRows { need: 8, .. })
         ));
     }

@@ -5,9 +5,10 @@
 //! one, and does not depend on the number of threads or on the processor's instruction set.
 
 mod bracket;
+mod shortlist;
 
-use super::ManifoldError;
 use super::error::require_finite;
+use super::{ManifoldError, registers};
 use crate::matrix::Matrix;
 pub(super) use bracket::squared_distance;
 use bracket::{Candidates, Space};
@@ -15,6 +16,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+pub use shortlist::{Prepared, Shortlist, exact_by};
 
 /// Queries handled by one task, and reference rows multiplied with them at a time (512 KiB of products).
 const QUERIES: usize = 128;
@@ -98,6 +100,20 @@ fn search(
     metric: Metric,
     itself: bool,
 ) -> Result<Neighbours, ManifoldError> {
+    check(reference, queries, k)?;
+    let space = Space::new(reference, queries, metric, itself);
+    let mut indices = vec![0_u32; queries.rows() * k];
+    let mut distances = vec![0.0_f32; queries.rows() * k];
+    let tasks = indices
+        .par_chunks_mut(QUERIES * k)
+        .zip(distances.par_chunks_mut(QUERIES * k));
+    tasks.enumerate().for_each(|(task, (indices, distances))| {
+        block(&space, task * QUERIES, k, itself, indices, distances);
+    });
+    Ok(Neighbours { k, indices, distances })
+}
+
+fn check(reference: &Matrix, queries: &Matrix, k: usize) -> Result<(), ManifoldError> {
     require_finite(reference)?;
     require_finite(queries)?;
     if k == 0 {
@@ -123,16 +139,7 @@ fn search(
             right_cols,
         });
     }
-    let space = Space::new(reference, queries, metric, itself);
-    let mut indices = vec![0_u32; queries.rows() * k];
-    let mut distances = vec![0.0_f32; queries.rows() * k];
-    let tasks = indices
-        .par_chunks_mut(QUERIES * k)
-        .zip(distances.par_chunks_mut(QUERIES * k));
-    tasks.enumerate().for_each(|(task, (indices, distances))| {
-        block(&space, task * QUERIES, k, itself, indices, distances);
-    });
-    Ok(Neighbours { k, indices, distances })
+    Ok(())
 }
 
 /// Searches for the consecutive queries that `indices` has room for, starting with query `first`.
@@ -158,29 +165,39 @@ fn block(space: &Space<'_>, first: usize, k: usize, itself: bool, indices: &mut 
             -2.0,
             Par::Seq,
         );
+        registers::release();
         for (candidates, products) in candidates.iter_mut().zip(products.chunks_exact(rows)) {
             candidates.offer(start, products, &space.reference_norms[start..start + rows]);
         }
     }
-    let mut exact: Vec<(bool, f64, u32)> = Vec::new();
     for (q, candidates) in candidates.into_iter().enumerate() {
-        let query = first + q;
-        exact.clear();
-        exact.extend(
-            candidates
-                .finish()
-                .map(|j| (!(itself && j as usize == query), space.measure(query, j), j)),
-        );
-        exact.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
-        for (slot, (_, measure, j)) in exact[..k].iter().enumerate() {
-            indices[q * k + slot] = *j;
-            distances[q * k + slot] = space.distance(*measure);
-        }
+        let slots = q * k..(q + 1) * k;
+        let (indices, distances) = (&mut indices[slots.clone()], &mut distances[slots]);
+        settle(space, first + q, candidates.finish(), itself, indices, distances);
+    }
+}
+
+/// Measures the candidates of a query exactly and keeps the nearest, as many as there are slots.
+fn settle(
+    space: &Space<'_>,
+    query: usize,
+    candidates: impl Iterator<Item = u32>,
+    itself: bool,
+    indices: &mut [u32],
+    distances: &mut [f32],
+) {
+    let mut exact: Vec<(bool, f64, u32)> = candidates
+        .map(|j| (!(itself && j as usize == query), space.measure(query, j), j))
+        .collect();
+    exact.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
+    for ((index, distance), (_, measure, j)) in indices.iter_mut().zip(distances).zip(exact) {
+        *index = j;
+        *distance = space.distance(measure);
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::fixture;
     use super::*;
     use crate::random::Draws;
@@ -201,7 +218,7 @@ mod tests {
         Neighbours { k, indices, distances }
     }
 
-    fn random(rows: usize, cols: usize, offset: f32) -> Matrix {
+    pub(super) fn random(rows: usize, cols: usize, offset: f32) -> Matrix {
         let mut rng = Draws::new(3).at("test", 0, 0);
         Matrix::new(
             rows,

@@ -6,6 +6,7 @@
 //! see the positions the block began with, and the next block sees the result. That order is fixed, so the bytes do not
 //! depend on the number of threads, and only one neighbour in [`BLOCKS`] is seen one block late.
 
+mod moves;
 mod power;
 mod step;
 
@@ -13,12 +14,14 @@ use super::curve::Curve;
 use super::{FuzzyGraph, ManifoldError};
 use crate::matrix::Matrix;
 use crate::random::Draws;
+pub use moves::MOST_EPOCHS;
+use moves::{Calendar, Drawing, Moves, Rate, Stream};
 use rayon::prelude::*;
-use step::{Forces, Stream, gather};
+use step::{Forces, step};
 
 const BLOCKS: usize = 32;
-/// A block smaller than this is not worth waking other threads for.
-const PARALLEL: usize = 24;
+/// Fewest and most vertices of one task: enough to keep the lanes of a step filled, few enough for the caches.
+const TASK: std::ops::RangeInclusive<usize> = 64..=512;
 /// Most coordinates an embedding can have.
 pub const MOST_COMPONENTS: usize = 256;
 
@@ -118,9 +121,9 @@ fn pad<const P: usize>(m: &Matrix, order: impl Iterator<Item = usize>) -> Vec<[f
     order.map(one).collect()
 }
 
-fn rates(graph: &FuzzyGraph) -> Vec<f32> {
+fn rates(graph: &FuzzyGraph) -> Vec<Rate> {
     let largest = graph.largest_weight();
-    graph.weights.iter().map(|w| w / largest).collect()
+    graph.weights.iter().map(|w| Rate::new(w / largest)).collect()
 }
 
 fn all<const P: usize>(graph: &FuzzyGraph, start: &Matrix, descent: &Descent, draws: &Draws) -> Matrix {
@@ -145,37 +148,43 @@ fn all<const P: usize>(graph: &FuzzyGraph, start: &Matrix, descent: &Descent, dr
         dealt.offsets.push(dealt.columns.len());
     }
     let rates = rates(&dealt);
+    let mut due: Vec<u16> = rates.iter().map(|rate| rate.first()).collect();
     let mut positions = pad::<P>(start, order.iter().copied());
     let mut moved: Vec<[f32; P]> = Vec::new();
+    // How vertices are shared among tasks changes nothing but the time.
+    let task = (n / blocks / (3 * rayon::current_num_threads())).clamp(*TASK.start(), *TASK.end());
     for epoch in 1..descent.epochs {
-        let forces = Forces::new(descent, epoch, 2);
+        let forces = Forces::new(descent, epoch);
         let key = draws.seed_at("umap/negatives", epoch as u64, 0);
+        let drawing = Drawing {
+            epoch,
+            as_tail: true,
+            negative_sample_rate: descent.negative_sample_rate,
+            pushers: n - 1,
+        };
         let mut first = 0;
         for b in 0..blocks {
             let count = (n - b).div_ceil(blocks);
-            let step = |i: usize| {
-                let range = dealt.offsets[i]..dealt.offsets[i + 1];
-                let (columns, rates) = (&dealt.columns[range.clone()], &rates[range]);
-                gather(
-                    positions[i],
-                    Some(i),
-                    columns,
-                    rates,
-                    &positions,
-                    &forces,
-                    Stream::new(key, i as u64),
-                )
-            };
-            if count < PARALLEL {
-                moved.clear();
-                moved.extend((first..first + count).map(step));
-            } else {
-                (first..first + count)
-                    .into_par_iter()
-                    .with_min_len(8)
-                    .map(step)
-                    .collect_into_vec(&mut moved);
-            }
+            moved.clear();
+            moved.extend_from_slice(&positions[first..first + count]);
+            let calendars = split(&dealt, &rates, &mut due, first, count, task);
+            let tasks = moved.par_chunks_mut(task).zip(calendars).enumerate();
+            tasks.for_each_init(Moves::default, |moves, (number, (moving, mut calendar))| {
+                let start = first + number * task;
+                moves.clear();
+                for vertex in start..start + moving.len() {
+                    let range =
+                        dealt.offsets[vertex] - dealt.offsets[start]..dealt.offsets[vertex + 1] - dealt.offsets[start];
+                    moves.add(
+                        &mut calendar,
+                        range,
+                        &drawing,
+                        Stream::new(key, vertex as u64),
+                        Some(vertex as u32),
+                    );
+                }
+                step(moving, &positions, moves, &forces);
+            });
             positions[first..first + count].copy_from_slice(&moved);
             first += count;
         }
@@ -186,6 +195,30 @@ fn all<const P: usize>(graph: &FuzzyGraph, start: &Matrix, descent: &Descent, dr
         .zip(&positions)
         .for_each(|(old, p)| out.row_mut(*old).copy_from_slice(&p[..start.cols()]));
     out
+}
+
+/// The entries of `count` vertices from `first` on, `task` vertices at a time.
+fn split<'a>(
+    graph: &'a FuzzyGraph,
+    rates: &'a [Rate],
+    due: &'a mut [u16],
+    first: usize,
+    count: usize,
+    task: usize,
+) -> Vec<Calendar<'a>> {
+    let mut rest = &mut due[graph.offsets[first]..graph.offsets[first + count]];
+    let starts = (first..first + count).step_by(task);
+    let one = |start: usize| {
+        let range = graph.offsets[start]..graph.offsets[(start + task).min(first + count)];
+        let (due, after) = std::mem::take(&mut rest).split_at_mut(range.len());
+        rest = after;
+        Calendar {
+            columns: &graph.columns[range.clone()],
+            rates: &rates[range],
+            due,
+        }
+    };
+    starts.map(one).collect()
 }
 
 fn among<const P: usize>(
@@ -201,27 +234,29 @@ fn among<const P: usize>(
     let keys: Vec<u64> = (0..descent.epochs)
         .map(|e| draws.seed_at("umap/transform", e as u64, 0))
         .collect();
-    // New points do not see each other: each runs through all its epochs alone.
-    positions
-        .par_iter_mut()
-        .enumerate()
-        .with_min_len(8)
-        .for_each(|(i, position)| {
-            let range = graph.offsets[i]..graph.offsets[i + 1];
-            let (columns, rates) = (&graph.columns[range.clone()], &rates[range]);
-            for (epoch, key) in keys.iter().enumerate().skip(1) {
-                let forces = Forces::new(descent, epoch, 1);
-                *position = gather(
-                    *position,
-                    None,
-                    columns,
-                    rates,
-                    &fixed,
-                    &forces,
-                    Stream::new(*key, i as u64),
-                );
+    let mut due: Vec<u16> = rates.iter().map(|rate| rate.first()).collect();
+    let task = (start.rows() / (3 * rayon::current_num_threads())).clamp(*TASK.start(), *TASK.end());
+    let calendars = split(graph, &rates, &mut due, 0, start.rows(), task);
+    // New points do not see each other: each task runs through all its epochs alone.
+    let tasks = positions.par_chunks_mut(task).zip(calendars).enumerate();
+    tasks.for_each_init(Moves::default, |moves, (number, (moving, mut calendar))| {
+        let start = number * task;
+        for (epoch, key) in keys.iter().enumerate().skip(1) {
+            let drawing = Drawing {
+                epoch,
+                as_tail: false,
+                negative_sample_rate: descent.negative_sample_rate,
+                pushers: fixed.len(),
+            };
+            moves.clear();
+            for vertex in start..start + moving.len() {
+                let range =
+                    graph.offsets[vertex] - graph.offsets[start]..graph.offsets[vertex + 1] - graph.offsets[start];
+                moves.add(&mut calendar, range, &drawing, Stream::new(*key, vertex as u64), None);
             }
-        });
+            step(moving, &fixed, moves, &Forces::new(descent, epoch));
+        }
+    });
     let data = positions.iter().flat_map(|p| &p[..start.cols()]).copied().collect();
     Matrix::new(start.rows(), start.cols(), data)
 }

@@ -4,7 +4,7 @@
 //! the N × N matrix of inner products instead.
 
 use super::error::require_finite;
-use super::{ManifoldError, eigen};
+use super::{ManifoldError, eigen, registers};
 use crate::matrix::Matrix;
 use faer::linalg::matmul::{matmul, triangular};
 use faer::{Accum, Mat, MatRef, Par};
@@ -108,6 +108,7 @@ impl Pca {
                 1.0,
                 Par::Seq,
             );
+            registers::release();
             for (i, row) in out.chunks_exact_mut(k).enumerate() {
                 row.iter_mut()
                     .enumerate()
@@ -221,6 +222,7 @@ fn add_lower(sum: &mut Mat<f64>, a: MatRef<'_, f64>) {
         1.0,
         Par::Seq,
     );
+    registers::release();
 }
 
 fn project_back(data: &Matrix, mean: &[f64], weight: impl Fn(usize) -> f64) -> Vec<f64> {

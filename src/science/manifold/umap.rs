@@ -42,6 +42,8 @@ pub struct UmapConfig {
     pub set_op_mix_ratio: f64,
     /// Neighbours assumed to be connected at full strength.
     pub local_connectivity: f64,
+    /// Neighbours at this distance or beyond are not connected; a point without neighbours stays where it starts.
+    pub disconnection_distance: Option<f64>,
     /// a and b of the membership curve; None: fitted to `min_dist` and `spread`.
     pub curve: Option<Curve>,
 }
@@ -61,6 +63,7 @@ impl Default for UmapConfig {
             repulsion_strength: 1.0,
             set_op_mix_ratio: 1.0,
             local_connectivity: 1.0,
+            disconnection_distance: None,
             curve: None,
         }
     }
@@ -94,6 +97,18 @@ impl UmapConfig {
                 "it must not be negative",
             ),
             (
+                "n_epochs",
+                self.n_epochs.unwrap_or(0) as f64,
+                self.n_epochs.unwrap_or(0) <= layout::MOST_EPOCHS,
+                "at most 65534",
+            ),
+            (
+                "disconnection_distance",
+                self.disconnection_distance.unwrap_or(1.0),
+                self.disconnection_distance.unwrap_or(1.0) > 0.0,
+                "it must be positive",
+            ),
+            (
                 "local_connectivity",
                 self.local_connectivity,
                 self.local_connectivity >= 0.0,
@@ -116,6 +131,11 @@ impl UmapConfig {
             }
         }
         Ok(())
+    }
+
+    fn reach(&self) -> f32 {
+        self.disconnection_distance
+            .map_or(f32::INFINITY, |distance| distance as f32)
     }
 
     fn curve(&self) -> Result<Curve, ManifoldError> {
@@ -153,7 +173,6 @@ pub struct Umap {
     pub embedding: Matrix,
     /// The fuzzy simplicial set of the data, before pruning.
     pub graph: FuzzyGraph,
-    pub curve: Curve,
 }
 
 /// Embeds N × D `data`, N ≥ n_neighbors. One seed, one result, whatever the number of threads.
@@ -182,12 +201,12 @@ pub fn fit_with_neighbours(
             right_rows,
         });
     }
-    let graph = if neighbours.k == config.n_neighbors {
-        fuzzy_simplicial_set(neighbours, config.local_connectivity, config.set_op_mix_ratio)?
-    } else {
-        let fewer = neighbours.truncated(config.n_neighbors)?;
-        fuzzy_simplicial_set(&fewer, config.local_connectivity, config.set_op_mix_ratio)?
-    };
+    let fewer = (neighbours.k != config.n_neighbors)
+        .then(|| neighbours.truncated(config.n_neighbors))
+        .transpose()?;
+    let neighbours = fewer.as_ref().unwrap_or(neighbours);
+    let (local, mix) = (config.local_connectivity, config.set_op_mix_ratio);
+    let graph = fuzzy_simplicial_set(neighbours, local, mix, config.reach())?;
     let curve = config.curve()?;
     let usual = if data.rows() <= MANY { 500 } else { 200 };
     let epochs = config.n_epochs.unwrap_or(usual);
@@ -200,18 +219,32 @@ pub fn fit_with_neighbours(
         config: config.clone(),
         embedding,
         graph,
-        curve,
     })
 }
 
-/// Places the rows of `queries` in a fitted embedding of `training`, whose points stay where they are.
+/// Places the rows of `queries` in the `embedding` of `training` made with `config`; the points of both stay where they are.
 ///
 /// Each new point starts at the mean of its neighbours, weighted by membership strength, and runs a third of the epochs
 /// at a quarter of the learning rate.
-pub fn transform(fitted: &Umap, training: &Matrix, queries: &Matrix, draws: &Draws) -> Result<Matrix, ManifoldError> {
-    let config = &fitted.config;
-    if training.rows() != fitted.embedding.rows() {
-        let (left_rows, right_rows) = (training.rows(), fitted.embedding.rows());
+pub fn transform(
+    config: &UmapConfig,
+    training: &Matrix,
+    embedding: &Matrix,
+    queries: &Matrix,
+    draws: &Draws,
+) -> Result<Matrix, ManifoldError> {
+    config.check()?;
+    require_finite(embedding)?;
+    if embedding.cols() != config.n_components {
+        return Err(ManifoldError::ColumnMismatch {
+            left: "the embedding",
+            left_cols: embedding.cols(),
+            right: "n_components",
+            right_cols: config.n_components,
+        });
+    }
+    if training.rows() != embedding.rows() {
+        let (left_rows, right_rows) = (training.rows(), embedding.rows());
         return Err(ManifoldError::RowMismatch {
             left: "the training data",
             left_rows,
@@ -222,14 +255,14 @@ pub fn transform(fitted: &Umap, training: &Matrix, queries: &Matrix, draws: &Dra
     let neighbours = knn::exact_between(training, queries, config.n_neighbors, config.metric)?;
     // The nearest training point is not the query itself, so one connection fewer is certain.
     let smoothing = smooth(&neighbours, (config.local_connectivity - 1.0).max(0.0));
-    let strengths = memberships(&neighbours, &smoothing);
-    let start = start::weighted_means(&neighbours, &strengths, &fitted.embedding);
+    let strengths = memberships(&neighbours, &smoothing, config.reach());
+    let start = start::weighted_means(&neighbours, &strengths, embedding);
     let epochs = config
         .n_epochs
         .map_or(if queries.rows() <= MANY { 100 } else { 30 }, |n| n / 3);
     let graph = bipartite(&neighbours, &strengths).pruned(epochs);
-    let descent = config.descent(epochs, config.learning_rate / 4.0, fitted.curve);
-    layout::place(&graph, &fitted.embedding, &start, &descent, draws)
+    let descent = config.descent(epochs, config.learning_rate / 4.0, config.curve()?);
+    layout::place(&graph, embedding, &start, &descent, draws)
 }
 
 fn bipartite(neighbours: &Neighbours, strengths: &[f32]) -> FuzzyGraph {
@@ -288,10 +321,46 @@ mod tests {
     fn training_points_are_placed_near_themselves() {
         let points = fixture::load().points();
         let fitted = fit(&points, &quick(), &Draws::new(0)).unwrap();
-        let placed = transform(&fitted, &points, &points, &Draws::new(0)).unwrap();
+        let placed = transform(&quick(), &points, &fitted.embedding, &points, &Draws::new(0)).unwrap();
         let distance = |i: usize| knn::squared_distance(placed.row(i), fitted.embedding.row(i)).sqrt();
         let mean = (0..points.rows()).map(distance).sum::<f64>() / points.rows() as f64;
         assert!(mean < 1.0, "{mean}");
+    }
+
+    #[test]
+    fn an_embedding_of_other_points_takes_no_new_ones() {
+        let points = fixture::load().points();
+        let place = |embedding: Matrix| transform(&quick(), &points, &embedding, &points, &Draws::new(0));
+        let n = points.rows();
+        let narrow = place(Matrix::new(n, 1, vec![0.0; n]));
+        assert!(matches!(narrow, Err(ManifoldError::ColumnMismatch { .. })));
+        let short = place(Matrix::new(1, 2, vec![0.0; 2]));
+        assert!(matches!(short, Err(ManifoldError::RowMismatch { .. })));
+    }
+
+    #[test]
+    fn points_beyond_the_disconnection_distance_are_not_connected() {
+        // Two clouds, and one point far from both.
+        let place = |i: u32| if i == 60 { 50.0 } else { (i / 30) as f32 * 5.0 };
+        let data = Matrix::new(
+            61,
+            2,
+            (0..61).flat_map(|i| [place(i), (i % 30) as f32 / 30.0]).collect(),
+        );
+        let graph = |disconnection_distance| {
+            let config = UmapConfig {
+                n_neighbors: 40,
+                disconnection_distance,
+                ..quick()
+            };
+            let fitted = fit(&data, &config, &Draws::new(0)).unwrap();
+            assert!(fitted.embedding.data().iter().all(|v| v.is_finite()));
+            fitted.graph
+        };
+        let across = |graph: &FuzzyGraph| graph.edges().any(|(i, j, _)| i < 30 && j >= 30);
+        assert!(across(&graph(None)));
+        let cut = graph(Some(3.0));
+        assert!(!across(&cut) && cut.row(60).0.is_empty() && !cut.row(0).0.is_empty());
     }
 
     #[test]
@@ -346,6 +415,20 @@ mod tests {
                 ..quick()
             }),
             "learning_rate"
+        );
+        assert_eq!(
+            named(UmapConfig {
+                n_epochs: Some(65_535),
+                ..quick()
+            }),
+            "n_epochs"
+        );
+        assert_eq!(
+            named(UmapConfig {
+                disconnection_distance: Some(0.0),
+                ..quick()
+            }),
+            "disconnection_distance"
         );
         assert_eq!(
             named(UmapConfig {

@@ -98,6 +98,22 @@ impl<'a> Space<'a> {
         }
     }
 
+    /// The rows among `nearest` that may be among the k nearest of `query`, or None if there may be others.
+    ///
+    /// `nearest` holds (2x·y - n, row) of the greatest such values of all reference rows, descending; n is the shrunk ‖y‖².
+    pub fn shortlisted(&self, query: usize, k: usize, nearest: &[(f32, u32)]) -> Option<Vec<u32>> {
+        let Candidates { norm, spread, .. } = self.candidates(query, k);
+        let lower = |value: f32| norm - value;
+        let upper = |(value, row): &(f32, u32)| {
+            lower(*value) + spread * (norm + self.reference_norms[*row as usize]) + f32::MIN_POSITIVE
+        };
+        let mut uppers: Vec<f32> = nearest.iter().map(upper).collect();
+        let threshold = *uppers.select_nth_unstable_by(k - 1, f32::total_cmp).1;
+        let within = nearest.partition_point(|(value, _)| lower(*value) <= threshold);
+        let all = within < nearest.len() || nearest.len() == self.reference_norms.len();
+        all.then(|| nearest[..within].iter().map(|(_, row)| *row).collect())
+    }
+
     /// The exact squared distance (Euclidean) or cosine distance in f64, from differences of the original values.
     pub fn measure(&self, query: usize, reference: u32) -> f64 {
         let j = reference as usize;

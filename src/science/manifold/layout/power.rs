@@ -6,13 +6,13 @@
 use std::f32::consts::{LN_2, SQRT_2};
 
 /// xᵇ for x ≥ 0 with a relative error below 1e-5 wherever the result is between 2⁻¹²⁵ and 2¹²⁵; held at those ends.
-#[inline]
+#[inline(always)]
 pub fn power(x: f32, b: f32) -> f32 {
     exp2((b * log2(x)).clamp(-125.0, 125.0))
 }
 
 /// Exponent plus 2·artanh((m-1)/(m+1))/ln 2 with the mantissa m in [√½, √2). Zero counts as about 2⁻¹²⁷.
-#[inline]
+#[inline(always)]
 fn log2(x: f32) -> f32 {
     const ROOT_HALF: i32 = (SQRT_2 / 2.0).to_bits() as i32;
     let bits = x.to_bits() as i32;
@@ -25,15 +25,17 @@ fn log2(x: f32) -> f32 {
 }
 
 /// 2^(n + f) with |f| ≤ ½: the exponent bits of n times the Taylor series of 2^f.
-#[inline]
+#[inline(always)]
 fn exp2(y: f32) -> f32 {
     // Adding 1.5·2²³ leaves no bits for the fraction: the sum is y rounded to a whole number.
     const ROUND: f32 = 12_582_912.0;
-    let n = (y + ROUND) - ROUND;
+    let rounded = y + ROUND;
+    let n = rounded - ROUND;
     let f = (y - n) * LN_2;
     let series =
         1.0 + f * (1.0 + f * (1.0 / 2.0 + f * (1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0 + f * (1.0 / 720.0))))));
-    f32::from_bits(((n as i32 + 127) << 23) as u32) * series
+    // The low bits of the sum are n itself.
+    f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23)) * series
 }
 
 #[cfg(test)]

@@ -102,7 +102,8 @@ fn stretched(mut m: Matrix) -> Matrix {
     m
 }
 
-/// Each query at the mean of its neighbours' positions, weighted by its membership strengths.
+/// Each query at the mean of its neighbours' positions, weighted by its membership strengths; at its nearest neighbour if
+/// it is a member of nothing.
 pub fn weighted_means(neighbours: &Neighbours, strengths: &[f32], embedding: &Matrix) -> Matrix {
     let mut out = Matrix::new(
         neighbours.rows(),
@@ -111,6 +112,11 @@ pub fn weighted_means(neighbours: &Neighbours, strengths: &[f32], embedding: &Ma
     );
     for (i, weights) in strengths.chunks_exact(neighbours.k).enumerate() {
         let total: f32 = weights.iter().sum();
+        if total == 0.0 {
+            out.row_mut(i)
+                .copy_from_slice(embedding.row(neighbours.row(i).0[0] as usize));
+            continue;
+        }
         for (j, w) in neighbours.row(i).0.iter().zip(weights) {
             let from = embedding.row(*j as usize);
             out.row_mut(i)
@@ -197,5 +203,6 @@ mod tests {
         };
         let embedding = Matrix::new(2, 2, vec![0., 0., 4., 8.]);
         assert_eq!(weighted_means(&neighbours, &[0.75, 0.25], &embedding).data(), [1., 2.]);
+        assert_eq!(weighted_means(&neighbours, &[0.0, 0.0], &embedding).data(), [0., 0.]);
     }
 }
