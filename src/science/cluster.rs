@@ -10,7 +10,7 @@ pub mod gmm;
 pub mod hdbscan;
 pub mod kd_tree;
 pub mod kmeans;
-mod lanes;
+pub(crate) mod lanes;
 pub mod membership;
 mod nearest;
 pub mod predict;

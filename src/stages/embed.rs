@@ -119,7 +119,7 @@ pub fn stage() -> Stage {
             ]
         },
         settings: settings::<Embed>(),
-        draws: always,
+        draws: |settings| typed::<Embed>(settings).method == Method::Umap,
         check,
         sources: no_sources,
         accelerated: always,

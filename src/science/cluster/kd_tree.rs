@@ -6,11 +6,11 @@ use super::lanes::{LANES, LaneRows, Lanes};
 use crate::matrix::Matrix;
 
 /// Points per leaf.
-pub(super) const LEAF: usize = LANES;
+pub(crate) const LEAF: usize = LANES;
 
 /// A node covers the positions `start..end`; its children, if any, split them in two.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub start: usize,
     pub end: usize,
     /// Indices of the children; `None` for a leaf.
@@ -20,7 +20,7 @@ pub(super) struct Node {
 /// Rows sorted into boxes. *Position* is a place in the tree's order, *id* the row in the matrix; leaf l holds the positions
 /// from l · [`LEAF`].
 #[derive(Clone, Debug)]
-pub(super) struct KdTree {
+pub(crate) struct KdTree {
     /// The id of each position.
     pub ids: Vec<u32>,
     /// Parents before their children; node 0 is the root.
@@ -33,7 +33,7 @@ pub(super) struct KdTree {
 }
 
 /// What a walk looks for on behalf of a block of rows.
-pub(super) trait Search {
+pub(crate) trait Search {
     /// Whether some row may find something in `node`, given the squared distance of each to the node's box.
     fn enters(&self, node: usize, distances: &Lanes) -> bool;
 

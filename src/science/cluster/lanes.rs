@@ -4,14 +4,14 @@
 //! order, so results have the same bits whatever the width of the vectors.
 
 /// Rows per block.
-pub(super) const LANES: usize = 32;
+pub(crate) const LANES: usize = 32;
 
 /// One value for each row of a block. The last block may have fewer rows than lanes.
-pub(super) type Lanes = [f64; LANES];
+pub(crate) type Lanes = [f64; LANES];
 
 /// N rows in f64.
 #[derive(Clone, Debug)]
-pub(super) struct LaneRows {
+pub(crate) struct LaneRows {
     len: usize,
     cols: usize,
     /// Lanes without a row are infinite: far from everything.
@@ -59,7 +59,7 @@ impl LaneRows {
 ///
 /// In the order of the columns, as in [`squared`](super::squared), so d(x, y) = d(y, x) to the bit.
 #[inline(always)]
-pub(super) fn distances(row: impl Iterator<Item = f64>, block: &[Lanes]) -> Lanes {
+pub(crate) fn distances(row: impl Iterator<Item = f64>, block: &[Lanes]) -> Lanes {
     let mut sums = [0.0; LANES];
     for (column, x) in block.iter().zip(row) {
         for (sum, y) in sums.iter_mut().zip(column) {

@@ -1,4 +1,4 @@
-//! Exact k nearest neighbours by blocked brute force.
+//! Exact k nearest neighbours: by blocked brute force, in few dimensions through a k-d tree.
 //!
 //! A matrix product gives every pair a cheap bracket [lower, upper] around its distance; only the pairs whose lower end
 //! could still be among the k smallest are measured again, in f64 from differences. The answer is therefore the exact
@@ -6,6 +6,7 @@
 
 mod bracket;
 mod shortlist;
+mod tree;
 
 use super::error::require_finite;
 use super::{ManifoldError, registers};
@@ -21,6 +22,9 @@ pub use shortlist::{Prepared, Shortlist, exact_by};
 /// Queries handled by one task, and reference rows multiplied with them at a time (512 KiB of products).
 const QUERIES: usize = 128;
 const REFERENCES: usize = 1024;
+/// Up to so many columns a k-d tree is faster than products with all rows: 13 to 18 times on UMAP's embeddings of 70,000
+/// rows, level on as many normal rows of 10 columns, its worst case.
+const FEW_COLUMNS: usize = 10;
 
 /// How two rows are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +106,9 @@ fn search(
 ) -> Result<Neighbours, ManifoldError> {
     check(reference, queries, k)?;
     let space = Space::new(reference, queries, metric, itself);
+    if metric == Metric::Euclidean && reference.cols() <= FEW_COLUMNS {
+        return Ok(tree::search(&space, reference, queries, k, itself));
+    }
     let mut indices = vec![0_u32; queries.rows() * k];
     let mut distances = vec![0.0_f32; queries.rows() * k];
     let tasks = indices
@@ -204,7 +211,7 @@ pub(super) mod tests {
     use rand::RngExt;
 
     /// The definition: every distance in f64, sorted.
-    fn naive(data: &Matrix, k: usize, metric: Metric) -> Neighbours {
+    pub fn naive(data: &Matrix, k: usize, metric: Metric) -> Neighbours {
         let space = Space::new(data, data, metric, true);
         let (mut indices, mut distances) = (vec![], vec![]);
         for i in 0..data.rows() {
@@ -242,7 +249,7 @@ pub(super) mod tests {
     fn blocks_and_brackets_give_what_the_definition_gives() {
         // More rows than one block of references, fewer than two; a large offset makes the products cancel.
         for (data, k) in [
-            (random(1100, 3, 0.0), 7),
+            (random(1100, 12, 0.0), 7),
             (random(300, 20, 1000.0), 300),
             (random(200, 1, -5.0), 1),
         ] {
