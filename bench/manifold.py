@@ -6,9 +6,10 @@
     bench/manifold.py --data DIR --scaling
 
 Makes a virtual environment with the peers, takes PCA-50 of MNIST's 70,000 images and umap-learn's embeddings of it, and
-runs both sides alternately, each call in a process of its own after a warm-up on a few rows (the peers compile at their
-first call). Prints a Markdown table of medians. "own MiB" is the peak less what the process held before the call: the
-input and, in Python, the interpreter and its libraries. DIR holds `mnist/*-images-idx3-ubyte.gz`.
+runs both sides alternately, each call in a process of its own after a warm-up on 6,000 rows (the peers compile at their
+first call, and umap-learn takes another path below 4,096 rows). Prints a Markdown table of medians. "own MiB" is the
+peak less what the process held before the call: the input and, in Python, the interpreter and its libraries. DIR holds
+`mnist/*-images-idx3-ubyte.gz`.
 
 `--quality` embeds MNIST, Fashion-MNIST, USPS and COIL-20 (PCA-50, k 30, three seeds, 2-D and 10-D) with umap-learn and here,
 and prints trustworthiness (5,000 rows, k 15), how many clusters hdbscan finds, and the trustworthiness of every tenth point
@@ -80,7 +81,7 @@ if "hdbscan" in expression:
     import hdbscan, fast_hdbscan
 everything = np.fromfile(path, dtype="<f4").reshape(rows, cols)
 call = eval("lambda x: " + expression)
-call(everything[:2000].copy())
+call(everything[:6000].copy())
 def memory(name):
     return next(int(line.split()[1]) >> 10 for line in open("/proc/self/status") if line.startswith(name))
 open("/proc/self/clear_refs", "w").write("5")

@@ -6,7 +6,7 @@ use serde_json::json;
 #[test]
 fn the_pipeline_ends_in_a_table_and_a_second_run_executes_nothing() {
     let lab = Lab::new();
-    lab.tiny("seeds: 2\n", "");
+    lab.tiny("seeds: 2\n", "  found: cluster_scores.acc\n");
     let first = lab.run(&["tiny"]);
     assert!(first["executed"].as_u64().unwrap() > 20, "{first}");
     let second = lab.run(&["tiny"]);
@@ -22,11 +22,12 @@ fn the_pipeline_ends_in_a_table_and_a_second_run_executes_nothing() {
         .as_array()
         .unwrap()
         .iter()
-        .find(|row| row["metric"] == "acc")
+        .find(|row| row["metric"] == "found")
         .unwrap()
         .clone();
     assert_eq!((&acc["n"], &acc["expected"]), (&json!(2), &json!(2)));
-    assert!(acc["mean"].as_f64().unwrap() > 0.2 && acc["std"].is_number(), "{acc}");
+    // A network of two epochs knows little, but it does not guess.
+    assert!(acc["mean"].as_f64().unwrap() > 0.25 && acc["std"].is_number(), "{acc}");
 }
 
 #[test]
