@@ -34,6 +34,7 @@ pub struct FinishedOutput {
 
 /// Whether an action can be named.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "taken apart at once, never kept")]
 pub enum Resolution {
     Ready {
         key: ActionKey,

@@ -201,7 +201,10 @@ mod tests {
     fn the_drawing_names_the_axis_and_has_one_line_per_merge() {
         let svg = tree().draw("digits").unwrap();
         assert!(svg.contains("mutual reachability distance") && svg.contains("digits"));
-        let joints = svg.split("<polyline").filter(|line| line.contains("stroke-width=\"1\"")).count();
+        let joints = svg
+            .split("<polyline")
+            .filter(|line| line.contains("stroke-width=\"1\""))
+            .count();
         assert!(joints >= 3, "{svg}");
     }
 

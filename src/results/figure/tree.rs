@@ -15,6 +15,9 @@ const STEP: f64 = 0.001;
 /// The drawing ends where so few of the rows in clusters are left: the last ones may be a thousand times as dense.
 const LEFT_OUT: f64 = 0.01;
 
+/// A line of the tree: parent, child, λ, rows in the child, and whether the child was chosen.
+type Row = (u32, u32, f64, u32, bool);
+
 /// A condensed tree, as the stage `hdbscan` leaves it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CondensedTree {
@@ -70,8 +73,8 @@ impl CondensedTree {
         Self::new(&rows).ok_or_else(|| ResultsError::Figure(format!("{} holds no condensed tree", path.display())))
     }
 
-    /// From parent, child, λ, size and whether the child was chosen. Clusters are numbered upwards from the root.
-    fn new(rows: &[(u32, u32, f64, u32, bool)]) -> Option<Self> {
+    /// Clusters are numbered upwards from the root.
+    fn new(rows: &[Row]) -> Option<Self> {
         let root = rows.iter().map(|row| row.0).min()?;
         let last = rows.iter().map(|row| row.0.max(row.1)).max()?;
         let mut clusters = vec![Cluster::default(); (last - root) as usize + 1];
@@ -229,7 +232,7 @@ fn outline(widths: &[(f64, f64)], middle: f64, top: f64) -> Vec<(f64, f64)> {
         .collect()
 }
 
-fn rows(path: &Path) -> PolarsResult<Vec<(u32, u32, f64, u32, bool)>> {
+fn rows(path: &Path) -> PolarsResult<Vec<Row>> {
     let frame = read_parquet(path)?;
     let whole_numbers = |name| whole(&frame, name)?.u32().cloned();
     let (parent, child, size) = (

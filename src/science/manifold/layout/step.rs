@@ -164,7 +164,7 @@ mod tests {
         let of: Vec<Vec<u32>> = (0..100_u32)
             .map(|v| {
                 (0..(v * v) % 9)
-                    .map(|m| (v * 13 + m * 29) % 100 | if m % 3 == 0 { PULL } else { 0 })
+                    .map(|m| ((v * 13 + m * 29) % 100) | if m % 3 == 0 { PULL } else { 0 })
                     .collect()
             })
             .collect();
