@@ -16,7 +16,7 @@ and prints trustworthiness (5,000 rows, k 15), how many clusters hdbscan finds, 
 when it is placed afterwards. Embeddings are kept in the work folder, so a run that was cut off goes on where it was. It
 also reads `fashion-mnist`, `usps/*.bz2` and `coil20/*.zip`.
 
-`--scaling` prints seconds against n, 1,000 to 70,000, with the slope of log seconds on log n.
+`--scaling` prints seconds against n, 1,000 to 70,000, with the slope of log seconds on log n, and plots them.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import statistics
 import subprocess
 import sys
 
-PEERS = ["numpy", "pillow", "scikit-learn", "umap-learn", "pynndescent", "hdbscan", "fast_hdbscan"]
+PEERS = ["numpy", "pillow", "matplotlib", "scikit-learn", "umap-learn", "pynndescent", "hdbscan", "fast_hdbscan"]
 HERE = pathlib.Path(__file__).resolve().parent
 
 # name, ours (task and settings), peers (name → expression of `x`, `np` and `threads`), input
@@ -187,6 +187,24 @@ print(json.dumps([trust, clusters]))
 '''
 
 
+PLOT = """
+import json, sys
+import matplotlib
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+plt.rcParams.update({"svg.hashsalt": "moelab", "font.size": 10})
+figure, axes = plt.subplots(figsize=(7.5, 5))
+colours = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"]
+for line, colour, mark in zip(json.loads(sys.argv[1]), colours, "os^Dv*"):
+    axes.loglog(line["n"], line["seconds"], marker=mark, color=colour, label=line["name"])
+axes.set(xlabel="rows", ylabel="seconds")
+axes.grid(True, which="major", alpha=0.3)
+axes.legend(frameon=False)
+figure.tight_layout()
+figure.savefig(sys.argv[2], metadata={"Date": None})
+"""
+
+
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
@@ -251,15 +269,18 @@ def quality(given, python, ours):
             )
 
 
-def scaling(given, ours):
-    """Tasks on the first n rows of PCA-50; another row is another task."""
+def scaling(given, python, ours):
+    """Each task on the first n rows, as a table and as one plot."""
     sizes = (1000, 2000, 5000, 10000, 20000, 40000, 70000)
     tasks = (
         ("kNN k 30", "knn k=30", "pca", 50),
         ("kNN k 30, 2-D", "knn k=30", "embedding2", 2),
         ("UMAP k 30, 2-D", "umap k=30 components=2 seed=0", "pca", 50),
         ("PCA 784 → 50", "pca components=50", "raw", 784),
+        ("HDBSCAN, 2-D", 'hdbscan config={"min_cluster_size":100}', "embedding2", 2),
+        ("HDBSCAN, 10-D", 'hdbscan config={"min_cluster_size":100}', "embedding10", 10),
     )
+    lines = []
     print("| work | " + " | ".join(f"n = {n}" for n in sizes) + " | slope |\n|---|" + "---:|" * (len(sizes) + 1))
     for name, task, source, cols in tasks:
         if given.only and not any(part in name for part in given.only):
@@ -274,6 +295,9 @@ def scaling(given, ours):
             seconds.append(statistics.median(json.loads(run(call))["seconds"] for _ in range(given.repeat)))
         slope = statistics.linear_regression([math.log(n) for n in sizes], [math.log(s) for s in seconds]).slope
         print(f"| {name} | " + " | ".join(f"{s:.3f}" for s in seconds) + f" | {slope:.2f} |", flush=True)
+        lines.append({"name": f"{name} (slope {slope:.2f})", "n": sizes, "seconds": seconds})
+    run([python, "-c", PLOT, json.dumps(lines), given.work / "scaling.svg"])
+    say(f"the plot is {given.work / 'scaling.svg'}")
 
 
 def main():
@@ -296,7 +320,7 @@ def main():
         say("preparing the inputs")
         subprocess.run([python, "-c", PREPARE, given.data, given.work], check=True)
     if given.scaling:
-        return scaling(given, ours)
+        return scaling(given, python, ours)
     shapes = {"raw": 784, "pca": 50, "embedding2": 2, "embedding10": 10}
     env = {**os.environ, "OMP_NUM_THREADS": str(given.threads), "NUMBA_NUM_THREADS": str(given.threads)}
     print(f"Load at the start: {os.getloadavg()[0]:.1f}; {given.threads} threads; medians of {given.repeat}.\n")
