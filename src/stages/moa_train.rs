@@ -14,6 +14,7 @@ pub const VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MoaTrain {
+    #[schemars(range(min = 1, max = 10_000))]
     pub n_experts: u64,
     #[serde(default)]
     pub objective: Objective,
