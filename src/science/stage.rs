@@ -19,6 +19,7 @@ mod select;
 mod session;
 mod single_linkage;
 mod stability;
+mod trainer;
 
 use crate::device::{self, Exhausted};
 use moelab_engine::job::{Failure, FailureKind, JobContext};

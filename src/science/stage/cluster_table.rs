@@ -23,6 +23,16 @@ impl Clusters {
         self.memberships.cols()
     }
 
+    /// Refuses clusters of other images than the ones beside them.
+    pub fn check_rows(&self, images: usize) -> Result<(), Failure> {
+        match self.labels.len() {
+            n if n == images => Ok(()),
+            n => Err(Failure::bad_input(format!(
+                "`clusters` has {n} rows, the images are {images}: both must come from the same `load`"
+            ))),
+        }
+    }
+
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let n = self.labels.len();
         let columns = vec![

@@ -2,18 +2,13 @@
 
 use super::cluster_table::{Assignments, Clusters};
 use super::models::{self, Shape};
-use super::session::Session;
-use super::{history, refuse};
+use super::trainer::Trainer;
 use crate::matrix::Matrix;
-use crate::nn::architecture::Architecture;
 use crate::nn::manager::{Manager, ManagerShape};
-use crate::nn::weights;
 use crate::tensors::host;
-use crate::train::augment::augment;
 use crate::train::fit::{At, Plan, Step};
 use crate::train::images::{Images, gather};
 use crate::train::loss::{kl_to_targets, sample_entropy};
-use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use moelab_engine::job::{Failure, JobContext};
@@ -21,64 +16,46 @@ use moelab_stages::manager_fit::{ManagerFit, SoftLabels};
 
 pub fn run(job: &JobContext) -> Result<(), Failure> {
     let settings: ManagerFit = job.settings()?;
-    let images = Images::open(&job.input("images")?.path).map_err(refuse)?;
+    let trainer = Trainer::open(job)?;
+    let images = &trainer.images;
     let clusters = Clusters::read(&job.input("clusters")?.path)?;
-    if clusters.labels.len() != images.rows {
-        return Err(Failure::bad_input(format!(
-            "`clusters` has {} rows, the images are {}: both must come from the same `load`",
-            clusters.labels.len(),
-            images.rows
-        )));
-    }
+    clusters.check_rows(images.rows)?;
     let experts = clusters.count();
     if experts < 2 {
         return Err(Failure::stage(format!(
             "{experts} cluster was found: a manager needs two or more to tell apart"
         )));
     }
-    let architecture =
-        Architecture::new(images.channels, images.height, images.width, settings.filters as usize).map_err(refuse)?;
+    let architecture = trainer.architecture(settings.filters)?;
     let shape = ManagerShape { architecture, experts };
     let rows: Vec<usize> = (0..images.rows)
         .filter(|&row| settings.keep_noise || clusters.labels[row] >= 0)
         .collect();
-    let session = Session::open(job)?;
-    let autodiff = session.device.clone().autodiff();
     let targets = targets(&clusters, settings.soft_labels);
     let targets = TensorData::new(targets.into_data(), [images.rows, experts]);
-    let targets = Tensor::<2>::from_data(targets, &session.device);
-    let data = images.upload(&session.device);
-    let model = weights::initialise(Manager::new(&shape, &autodiff), &session.draws);
+    let targets = Tensor::<2>::from_data(targets, &trainer.session.device);
+    let model = trainer.initialise(Manager::new(&shape, &trainer.device));
     let plan = Plan {
         epochs: settings.epochs,
         batch_size: settings.batch_size as usize,
         learning_rate: settings.learning_rate,
     };
-    let training = session.training(plan, ["loss", "entropy"].map(str::to_owned).to_vec())?;
-    let draws = &session.draws;
     let step = |model: &Manager, rows: &[usize], at: At| {
-        let changed = augment(
-            gather(&data, rows),
-            &settings.augment,
-            &mut draws.at("augment", at.epoch, at.step),
-        );
-        let logits = model.forward(Tensor::from_inner(changed));
+        let logits = model.forward(trainer.augmented(rows, &settings.augment, at));
         let loss = kl_to_targets(Tensor::from_inner(gather(&targets, rows)), logits.clone());
         Step::descend(
             &loss,
             Tensor::cat(vec![loss.clone(), sample_entropy(logits)], 0).detach(),
         )
     };
-    let (model, curves) = training.fit(model, &rows, step).map_err(|e| session.failure(e))?;
-    let model = model.valid();
-    let manager_p = probabilities(&model, &images, experts, &session.device);
+    let columns = ["loss", "entropy"].map(str::to_owned).to_vec();
+    let (model, _) = trainer.fit(plan, columns, model, &rows, step)?;
     let assignments = Assignments {
-        manager_p,
+        manager_p: probabilities(&model, images, experts, &trainer.session.device),
         reconstruction: Matrix::new(images.rows, 0, vec![]),
     };
     models::save(&job.output("manager")?, &model, &Shape::Manager(shape))?;
-    assignments.write(&job.output("assignments")?)?;
-    history::write(&curves, &job.output("history")?)
+    assignments.write(&job.output("assignments")?)
 }
 
 /// p of every image, [N, K].

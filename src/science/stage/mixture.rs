@@ -1,20 +1,18 @@
 //! What stages that train a mixture share: its noise, and what they say of it in the end.
 
 use super::cluster_table::{Assignments, greatest};
-use super::history;
 use super::models::{self, Shape};
-use super::session::Session;
+use super::trainer::Trainer;
 use crate::matrix::Matrix;
 use crate::nn::autoencoder::Autoencoder;
 use crate::nn::mixture::{Mixture, MixtureShape};
-use crate::random::{Draws, standard_normal};
 use crate::tensors::host;
 use crate::train::fit::{At, History};
 use crate::train::images::Images;
 use crate::train::loss::AutoencoderLoss;
 use crate::train::objective::{MIXTURE_TERMS, Noise};
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use moelab_engine::job::Failure;
 use moelab_stages::network::Variant;
 use serde_json::json;
@@ -24,31 +22,27 @@ const DEAD_SHARE: f64 = 0.1;
 const DEAD_EPOCHS: usize = 5;
 
 /// What every expert draws for a batch of so many rows.
-pub fn noise(model: &Mixture, variant: Variant, rows: usize, draws: &Draws, at: At, device: &Device) -> Vec<Noise> {
-    let draw = |purpose: &str, k: usize, expert: &Autoencoder| {
-        let shape = [rows, expert.latent_dim()];
-        let mut rng = draws.at(&format!("{purpose}/{k}"), at.epoch, at.step);
-        let values = standard_normal(shape[0] * shape[1], &mut rng);
-        Tensor::<2>::from_data(TensorData::new(values, shape), device)
+pub fn noise(trainer: &Trainer<'_>, experts: &[Autoencoder], variant: Variant, rows: usize, at: At) -> Vec<Noise> {
+    let of_expert = |(k, expert): (usize, &Autoencoder)| {
+        let draw = |purpose| trainer.normal(&format!("{purpose}/{k}"), [rows, expert.latent_dim()], at);
+        Noise {
+            posterior: draw("posterior"),
+            prior: (variant == Variant::Wae).then(|| draw("prior")),
+        }
     };
-    let of_expert = |(k, expert): (usize, &Autoencoder)| Noise {
-        posterior: draw("posterior", k, expert),
-        prior: (variant == Variant::Wae).then(|| draw("prior", k, expert)),
-    };
-    model.experts.iter().enumerate().map(of_expert).collect()
+    experts.iter().enumerate().map(of_expert).collect()
 }
 
-/// Writes the outputs of a trained mixture: weights, assignments, metrics and curves.
+/// Writes what a trained mixture is and says: weights, assignments and metrics.
 pub fn write(
-    session: &Session<'_>,
+    trainer: &Trainer<'_>,
     model: &Mixture,
     shape: MixtureShape,
     loss: &AutoencoderLoss,
-    images: &Images,
     curves: &History,
 ) -> Result<(), Failure> {
-    let job = session.job;
-    let assignments = assign(model, loss, images, &session.device);
+    let job = trainer.session.job;
+    let assignments = assign(model, loss, &trainer.images, &trainer.session.device);
     let report = report(&assignments, curves);
     if !report.dead.is_empty() {
         job.note(format!(
@@ -58,8 +52,7 @@ pub fn write(
     }
     models::save(&job.output("model")?, model, &Shape::Mixture(shape))?;
     assignments.write(&job.output("assignments")?)?;
-    std::fs::write(job.output("metrics")?, report.to_json().to_string())?;
-    history::write(curves, &job.output("history")?)
+    Ok(std::fs::write(job.output("metrics")?, report.to_json().to_string())?)
 }
 
 /// p and every expert's cost of every clean image, decoded from the posterior mean.

@@ -1,37 +1,31 @@
 //! Runs `moe_train`.
 
+use super::mixture;
 use super::models;
-use super::session::Session;
-use super::{mixture, refuse};
+use super::trainer::Trainer;
 use crate::nn::architecture::Architecture;
 use crate::nn::autoencoder::AutoencoderShape;
 use crate::nn::manager::ManagerShape;
 use crate::nn::mixture::{Mixture, MixtureShape};
-use crate::nn::weights;
-use crate::train::augment::augment;
 use crate::train::fit::{At, Plan, steps_per_epoch};
-use crate::train::images::{Images, gather};
 use crate::train::loss::AutoencoderLoss;
 use crate::train::objective::{Weights, mixture_columns, mixture_step};
-use burn::module::Module;
-use burn::tensor::Tensor;
 use moelab_engine::job::{Failure, JobContext};
 use moelab_stages::moe_train::{LatentDims, MoeTrain};
 
 pub fn run(job: &JobContext) -> Result<(), Failure> {
     let settings: MoeTrain = job.settings()?;
-    let images = Images::open(&job.input("images")?.path).map_err(refuse)?;
-    let session = Session::open(job)?;
-    let autodiff = session.device.clone().autodiff();
+    let trainer = Trainer::open(job)?;
     let pretrained = job
         .optional("manager")
-        .map(|file| models::manager(&file.path, &autodiff))
+        .map(|file| models::manager(&file.path, &trainer.device))
         .transpose()?;
     if let Some((_, shape)) = &pretrained {
-        models::check_fit(&images, &shape.architecture)?;
+        trainer.check_fit(&shape.architecture)?;
     }
-    let shape = shape(&settings, &images, pretrained.as_ref().map(|(_, shape)| shape))?;
-    let mut model = weights::initialise(Mixture::new(&shape, &autodiff), &session.draws);
+    let architecture = trainer.architecture(settings.filters)?;
+    let shape = shape(&settings, architecture, pretrained.as_ref().map(|(_, shape)| shape))?;
+    let mut model = trainer.initialise(Mixture::new(&shape, &trainer.device));
     if let Some((manager, _)) = pretrained {
         model.manager = manager;
     }
@@ -42,43 +36,35 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         kl_weight: settings.kl_weight,
         l1_weight: 0.0,
     };
-    let data = images.upload(&session.device);
     let plan = Plan {
         epochs: settings.epochs,
         batch_size: settings.batch_size as usize,
         learning_rate: settings.learning_rate,
     };
-    let rows: Vec<usize> = (0..images.rows).collect();
-    let per_epoch = steps_per_epoch(images.rows, plan.batch_size);
-    let training = session.training(plan, mixture_columns(shape.experts.len()))?;
-    let draws = &session.draws;
+    let per_epoch = steps_per_epoch(trainer.images.rows, plan.batch_size);
     let step = |model: &Mixture, rows: &[usize], at: At| {
-        let changed = augment(
-            gather(&data, rows),
-            &settings.augment,
-            &mut draws.at("augment", at.epoch, at.step),
-        );
-        let released = released(
-            at.epoch * per_epoch + at.step,
-            per_epoch * settings.epochs,
-            settings.ramp,
-        );
+        let done = at.epoch * per_epoch + at.step;
+        let released = released(done, per_epoch * settings.epochs, settings.ramp);
         let weights = Weights {
             alpha: settings.alpha * released,
             beta: settings.beta,
             released,
         };
-        let noise = mixture::noise(model, loss.variant, rows.len(), draws, at, &autodiff);
-        mixture_step(model, &loss, Tensor::from_inner(changed), noise, weights)
+        let noise = mixture::noise(&trainer, &model.experts, loss.variant, rows.len(), at);
+        let images = trainer.augmented(rows, &settings.augment, at);
+        mixture_step(model, &loss, images, noise, weights)
     };
-    let (model, curves) = training.fit(model, &rows, step).map_err(|e| session.failure(e))?;
-    mixture::write(&session, &model.valid(), shape, &loss, &images, &curves)
+    let columns = mixture_columns(shape.experts.len());
+    let (model, curves) = trainer.fit(plan, columns, model, &trainer.all_rows(), step)?;
+    mixture::write(&trainer, &model, shape, &loss, &curves)
 }
 
 /// The network that settings, manager and images ask for.
-fn shape(settings: &MoeTrain, images: &Images, manager: Option<&ManagerShape>) -> Result<MixtureShape, Failure> {
-    let architecture =
-        Architecture::new(images.channels, images.height, images.width, settings.filters as usize).map_err(refuse)?;
+fn shape(
+    settings: &MoeTrain,
+    architecture: Architecture,
+    manager: Option<&ManagerShape>,
+) -> Result<MixtureShape, Failure> {
     let listed = match &settings.latent_dims {
         LatentDims::Each(dims) => Some(dims.len()),
         LatentDims::All(_) => None,
