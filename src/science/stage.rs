@@ -1,5 +1,7 @@
 //! One file per stage kind: from the artifacts of a job to its outputs.
 
+mod assign;
+mod best_restart;
 mod cluster_table;
 mod embed;
 mod evaluate;
@@ -11,7 +13,7 @@ mod latent_finder;
 mod load;
 mod manager_fit;
 mod mixture;
-mod moa_train;
+mod mixture_train;
 mod models;
 mod moe_train;
 mod pretrain_vae;
@@ -50,7 +52,9 @@ fn dispatch(job: &JobContext) -> Result<(), Failure> {
         "select" => select::run(job),
         "manager_fit" => manager_fit::run(job),
         "moe_train" => moe_train::run(job),
-        "moa_train" => moa_train::run(job),
+        "mixture_train" => mixture_train::run(job),
+        "assign" => assign::run(job),
+        "best_restart" => best_restart::run(job),
         "evaluate" => evaluate::run(job),
         other => Err(Failure::bug(format!(
             "this worker does not know the stage kind `{other}`"

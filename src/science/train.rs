@@ -1,13 +1,19 @@
-//! Training: one loop, one optimiser, one augmentation and one checkpoint format for every network.
+//! Training: one loop, one optimiser, one augmentation and one checkpoint format for every network; one file per objective.
 
 pub mod adam;
 pub mod augment;
 pub mod checkpoint;
+pub mod damic;
+pub mod experts;
 pub mod fit;
 pub mod images;
+pub mod k_dae;
 pub mod loss;
 pub mod minimax;
+pub mod mixae;
+pub mod mixture;
 pub mod objective;
+pub mod vae_em;
 
 #[cfg(test)]
 mod objective_tests;

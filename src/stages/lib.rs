@@ -2,7 +2,9 @@
 //! crate, which the `moelab` program never links.
 
 pub mod artifact;
+pub mod assign;
 pub mod augment;
+pub mod best_restart;
 pub mod command;
 mod declare;
 pub mod embed;
@@ -14,7 +16,7 @@ pub mod kmeans;
 pub mod latent_finder;
 pub mod load;
 pub mod manager_fit;
-pub mod moa_train;
+pub mod mixture_train;
 pub mod moe_train;
 pub mod network;
 pub mod pretrain_vae;
@@ -39,7 +41,9 @@ pub fn registry() -> Registry {
         select::stage(),
         manager_fit::stage(),
         moe_train::stage(),
-        moa_train::stage(),
+        mixture_train::stage(),
+        assign::stage(),
+        best_restart::stage(),
         evaluate::stage(),
         command::stage(),
     ])

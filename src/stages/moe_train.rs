@@ -8,7 +8,7 @@ use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Settings of `moe_train`: L = R + α S + β B with R = mean over rows of Σ_k p_k d_k, S the mean entropy of a row's p, and
 /// B the negative entropy of the batch mean of p.

@@ -4,6 +4,7 @@ use super::refuse;
 use crate::matrix::Matrix;
 use moelab_engine::job::Failure;
 use moelab_stages::frame::{list_column, list_values, read_parquet, whole, write_parquet};
+use moelab_stages::manager_fit::SoftLabels;
 use polars::prelude::{Column, DataFrame, NamedFrom, Series};
 use std::path::Path;
 
@@ -31,6 +32,33 @@ impl Clusters {
                 "`clusters` has {n} rows, the images are {images}: both must come from the same `load`"
             ))),
         }
+    }
+
+    /// What a network may learn of them: rows that sum to 1, N × K. A row without any membership falls back to its label, a
+    /// noise row without any to the uniform.
+    pub fn soft_targets(&self, kind: SoftLabels) -> Matrix {
+        let k = self.count();
+        let mut targets = Matrix::new(self.labels.len(), k, vec![0.0; self.labels.len() * k]);
+        for (row, &label) in self.labels.iter().enumerate() {
+            let own = usize::try_from(label).ok();
+            let membership = self.memberships.row(row);
+            let sum: f32 = membership.iter().sum();
+            let target = targets.row_mut(row);
+            match (kind, own) {
+                (SoftLabels::Hard, Some(own)) => target[own] = 1.0,
+                (SoftLabels::Probability, Some(own)) => {
+                    let p = self.probabilities[row];
+                    target.fill((1.0 - p) / k as f32);
+                    target[own] += p;
+                }
+                _ if sum > 0.0 && sum.is_finite() => {
+                    target.iter_mut().zip(membership).for_each(|(t, m)| *t = m / sum);
+                }
+                (_, Some(own)) => target[own] = 1.0,
+                (_, None) => target.fill(1.0 / k as f32),
+            }
+        }
+        targets
     }
 
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
@@ -143,6 +171,32 @@ pub fn greatest(values: &[f32]) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Two labelled rows, a noise row without memberships and one with some.
+    fn some() -> Clusters {
+        Clusters {
+            labels: vec![0, 1, -1, -1],
+            probabilities: vec![0.5, 1.0, 0.0, 0.0],
+            outlier_scores: vec![0.0; 4],
+            memberships: Matrix::new(4, 2, vec![0.6, 0.2, 0.0, 0.0, 0.1, 0.3, 0.0, 0.0]),
+        }
+    }
+
+    #[test]
+    fn memberships_are_renormalised_and_empty_rows_fall_back() {
+        let targets = some().soft_targets(SoftLabels::Membership);
+        assert_eq!(targets.data(), [0.75, 0.25, 0.0, 1.0, 0.25, 0.75, 0.5, 0.5]);
+    }
+
+    #[test]
+    fn probability_mixes_one_hot_with_uniform() {
+        assert_eq!(some().soft_targets(SoftLabels::Probability).row(0), [0.75, 0.25]);
+    }
+
+    #[test]
+    fn hard_is_one_hot() {
+        assert_eq!(some().soft_targets(SoftLabels::Hard).row(0), [1.0, 0.0]);
+    }
 
     #[test]
     fn clusters_read_back() {

@@ -1,16 +1,17 @@
 //! What stages that train a mixture share: its noise, and what they say of it in the end.
 
 use super::cluster_table::{Assignments, greatest};
-use super::models::{self, Shape};
+use super::models::{self, Shape, TrainedMixture};
 use super::trainer::Trainer;
 use crate::matrix::Matrix;
 use crate::nn::autoencoder::Autoencoder;
 use crate::nn::mixture::{Mixture, MixtureShape};
 use crate::tensors::host;
+use crate::train::experts::MIXTURE_TERMS;
 use crate::train::fit::{At, History};
 use crate::train::images::Images;
 use crate::train::loss::AutoencoderLoss;
-use crate::train::objective::{MIXTURE_TERMS, Noise};
+use crate::train::objective::Noise;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 use moelab_engine::job::Failure;
@@ -38,11 +39,11 @@ pub fn write(
     trainer: &Trainer<'_>,
     model: &Mixture,
     shape: MixtureShape,
-    loss: &AutoencoderLoss,
+    loss: AutoencoderLoss,
     curves: &History,
 ) -> Result<(), Failure> {
     let job = trainer.session.job;
-    let assignments = assign(model, loss, &trainer.images, &trainer.session.device);
+    let assignments = assign(model, &loss, &trainer.images, &trainer.session.device);
     let report = report(&assignments, curves);
     if !report.dead.is_empty() {
         job.note(format!(
@@ -50,24 +51,37 @@ pub fn write(
             report.dead
         ));
     }
-    models::save(&job.output("model")?, model, &Shape::Mixture(shape))?;
+    models::save(
+        &job.output("model")?,
+        model,
+        &Shape::Mixture(TrainedMixture { shape, loss }),
+    )?;
     assignments.write(&job.output("assignments")?)?;
     Ok(std::fs::write(job.output("metrics")?, report.to_json().to_string())?)
 }
 
-/// p and every expert's cost of every clean image, decoded from the posterior mean.
-fn assign(model: &Mixture, loss: &AutoencoderLoss, images: &Images, device: &Device) -> Assignments {
+/// p and every expert's cost of every clean image, decoded from the posterior mean. Where nothing but the costs decides, p
+/// is their softmax_k(−cost).
+pub fn assign(model: &Mixture, loss: &AutoencoderLoss, images: &Images, device: &Device) -> Assignments {
     let experts = model.experts.len();
     let (mut p, mut costs) = (Vec::new(), Vec::new());
     for batch in images.batches(device) {
-        p.extend(host(softmax(model.manager.forward(batch.clone()), 1)));
-        let per_expert = model.experts.iter().map(|expert| {
+        let (mut codes, mut of_batch) = (Vec::with_capacity(experts), Vec::with_capacity(experts));
+        for expert in &model.experts {
             let posterior = expert.encode(batch.clone());
             let decoded = expert.decode(posterior.mean.clone());
-            loss.total(&loss.terms(batch.clone(), decoded, &posterior, None))
-                .unsqueeze_dim::<2>(1)
-        });
-        costs.extend(host(Tensor::cat(per_expert.collect(), 1)));
+            let terms = loss.terms(batch.clone(), decoded, &posterior, None);
+            of_batch.push(loss.total(&terms).unsqueeze_dim::<2>(1));
+            codes.push(posterior.mean);
+        }
+        let of_batch = Tensor::cat(of_batch, 1);
+        let logits = match (&model.manager, &model.code_gate) {
+            (Some(manager), _) => manager.forward(batch),
+            (None, Some(gate)) => gate.forward(codes),
+            (None, None) => of_batch.clone().neg(),
+        };
+        p.extend(host(softmax(logits, 1)));
+        costs.extend(host(of_batch));
     }
     Assignments {
         manager_p: Matrix::new(images.rows, experts, p),

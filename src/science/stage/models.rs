@@ -1,15 +1,18 @@
 //! Models as artifacts: weights by module path, the architecture beside them.
 
-use super::refuse;
+use super::cluster_table::Assignments;
+use super::{mixture, refuse};
 use crate::matrix::Matrix;
 use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
 use crate::nn::manager::{Manager, ManagerShape};
-use crate::nn::mixture::MixtureShape;
+use crate::nn::mixture::{Mixture, MixtureShape};
 use crate::nn::weights;
 use crate::tensors::{TensorFile, host, write_weights};
 use crate::train::images::Images;
+use crate::train::loss::AutoencoderLoss;
 use burn::module::Module;
 use burn::tensor::Device;
+use burn::tensor::activation::softmax;
 use moelab_engine::job::Failure;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -20,7 +23,15 @@ use std::path::Path;
 pub enum Shape {
     Autoencoder(AutoencoderShape),
     Manager(ManagerShape),
-    Mixture(MixtureShape),
+    Mixture(TrainedMixture),
+}
+
+/// A mixture and the loss its experts compete by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainedMixture {
+    #[serde(flatten)]
+    pub shape: MixtureShape,
+    pub loss: AutoencoderLoss,
 }
 
 pub fn save<M: Module>(path: &Path, model: &M, shape: &Shape) -> Result<(), Failure> {
@@ -69,6 +80,41 @@ pub fn manager(path: &Path, device: &Device) -> Result<(Manager, ManagerShape), 
             "the model is not a manager: connect one that `manager_fit` made",
         )),
     }
+}
+
+/// What a manager or a mixture says of images; `device` has no autodiff.
+pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignments, Failure> {
+    let (file, shape) = open(path)?;
+    let tensors = file.all_f32().map_err(refuse)?;
+    match shape {
+        Shape::Manager(shape) => {
+            check_fit(images, &shape.architecture)?;
+            let manager = weights::restore(Manager::new(&shape, device), &tensors).map_err(refuse)?;
+            Ok(Assignments {
+                manager_p: probabilities(&manager, images, shape.experts, device),
+                reconstruction: Matrix::new(images.rows, 0, vec![]),
+            })
+        }
+        Shape::Mixture(TrainedMixture { shape, loss }) => {
+            if let Some(expert) = shape.experts.first() {
+                check_fit(images, &expert.architecture)?;
+            }
+            let mixture = weights::restore(Mixture::new(&shape, device), &tensors).map_err(refuse)?;
+            Ok(mixture::assign(&mixture, &loss, images, device))
+        }
+        Shape::Autoencoder(_) => Err(Failure::bad_input(
+            "the model is an autoencoder, which assigns nothing: connect a manager or a mixture",
+        )),
+    }
+}
+
+/// A manager's p of every image, [N, K].
+pub fn probabilities(manager: &Manager, images: &Images, experts: usize, device: &Device) -> Matrix {
+    let p = images
+        .batches(device)
+        .flat_map(|batch| host(softmax(manager.forward(batch), 1)))
+        .collect();
+    Matrix::new(images.rows, experts, p)
 }
 
 /// Posterior means of all images, [N, L]. Clean images and means, not samples: inactive units stay at 0.

@@ -7,9 +7,10 @@ use crate::nn::architecture::Architecture;
 use crate::nn::autoencoder::AutoencoderShape;
 use crate::nn::manager::ManagerShape;
 use crate::nn::mixture::{Mixture, MixtureShape};
+use crate::train::experts::mixture_columns;
 use crate::train::fit::{At, Plan, steps_per_epoch};
 use crate::train::loss::AutoencoderLoss;
-use crate::train::objective::{Weights, mixture_columns, mixture_step};
+use crate::train::mixture::{Weights, mixture_step};
 use moelab_engine::job::{Failure, JobContext};
 use moelab_stages::moe_train::{LatentDims, MoeTrain};
 
@@ -27,7 +28,7 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let shape = shape(&settings, architecture, pretrained.as_ref().map(|(_, shape)| shape))?;
     let mut model = trainer.initialise(Mixture::new(&shape, &trainer.device));
     if let Some((manager, _)) = pretrained {
-        model.manager = manager;
+        model.manager = Some(manager);
     }
     let loss = AutoencoderLoss {
         variant: settings.variant,
@@ -52,11 +53,12 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         };
         let noise = mixture::noise(&trainer, &model.experts, loss.variant, rows.len(), at);
         let images = trainer.augmented(rows, &settings.augment, at);
-        mixture_step(model, &loss, images, noise, weights)
+        let manager = model.manager.as_ref().expect("the shape has a manager");
+        mixture_step(manager, &model.experts, &loss, images, noise, weights)
     };
     let columns = mixture_columns(shape.experts.len());
     let (model, curves) = trainer.fit(plan, columns, model, &trainer.all_rows(), step)?;
-    mixture::write(&trainer, &model, shape, &loss, &curves)
+    mixture::write(&trainer, &model, shape, loss, &curves)
 }
 
 /// The network that settings, manager and images ask for.
@@ -95,7 +97,8 @@ fn shape(
     };
     Ok(MixtureShape {
         experts: (0..experts).map(expert).collect(),
-        manager: manager.cloned().unwrap_or(ManagerShape { architecture, experts }),
+        manager: Some(manager.cloned().unwrap_or(ManagerShape { architecture, experts })),
+        code_gate: false,
     })
 }
 

@@ -4,6 +4,9 @@ use super::{refuse, stability};
 use moelab_engine::job::{Failure, JobContext};
 use moelab_stages::select::{Score, Select};
 use polars::prelude::{NamedFrom, Series};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
 
 pub fn run(job: &JobContext) -> Result<(), Failure> {
     let settings: Select = job.settings()?;
@@ -24,14 +27,9 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     };
     let best = best(&scores, &found.labelled).ok_or_else(|| refuse("there are no candidates to select from"))?;
     let chosen = &job.all("candidates")[best];
-    let axes: Vec<String> = chosen
-        .axes
-        .iter()
-        .map(|(axis, value)| format!("{axis}={value}"))
-        .collect();
     job.note(format!(
         "chose {}: K = {}, score {:.4}",
-        axes.join(", "),
+        describe(&chosen.axes),
         found.clusters[best],
         scores[best]
     ));
@@ -44,12 +42,24 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
             Series::new("selected".into(), selected).into(),
         ],
     )?;
-    std::fs::copy(&chosen.path, job.output("clusters")?)?;
-    make_writable(&job.output("clusters")?)
+    take(&chosen.path, &job.output("clusters")?)
+}
+
+/// The values that tell a candidate from the others.
+pub(super) fn describe(axes: &BTreeMap<String, Value>) -> String {
+    let axes: Vec<String> = axes.iter().map(|(axis, value)| format!("{axis}={value}")).collect();
+    axes.join(", ")
+}
+
+/// Passes a candidate on. A copy of a store object inherits its read-only mode; the worker still has to sync it.
+pub(super) fn take(from: &Path, to: &Path) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::copy(from, to)?;
+    Ok(std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o644))?)
 }
 
 /// The greatest score; ties go to more labelled rows, then to the first.
-fn best(scores: &[f64], labelled: &[f64]) -> Option<usize> {
+pub(super) fn best(scores: &[f64], labelled: &[f64]) -> Option<usize> {
     let better = |&a: &usize, &b: &usize| {
         scores[a]
             .total_cmp(&scores[b])
@@ -57,13 +67,6 @@ fn best(scores: &[f64], labelled: &[f64]) -> Option<usize> {
             .then(b.cmp(&a))
     };
     (0..scores.len()).max_by(better)
-}
-
-/// A copy of a store object inherits its read-only mode; the worker still has to sync it.
-fn make_writable(path: &std::path::Path) -> Result<(), Failure> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))?;
-    Ok(())
 }
 
 #[cfg(test)]

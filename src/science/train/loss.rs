@@ -5,9 +5,10 @@ use crate::nn::autoencoder::Posterior;
 use burn::tensor::Tensor;
 use burn::tensor::activation::log_softmax;
 use moelab_stages::network::{Reconstruction, Reduction, Variant};
+use serde::{Deserialize, Serialize};
 
 /// Cost of one autoencoder per row: reconstruction plus regulariser.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AutoencoderLoss {
     pub variant: Variant,
     pub reconstruction: Reconstruction,
@@ -66,6 +67,13 @@ impl AutoencoderLoss {
         }
         total
     }
+}
+
+/// Σ_k p_k log p_k of every row, 0 where p is 0. [B, K] → [B].
+pub fn negative_entropy(p: Tensor<2>) -> Tensor<1> {
+    (p.clone() * p.clamp_min(f32::MIN_POSITIVE).log())
+        .sum_dim(1)
+        .squeeze_dim(1)
 }
 
 /// Sum over pixels of the reconstruction cost, [B]: cross-entropy of logits, or half the squared error of their sigmoid.

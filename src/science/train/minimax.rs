@@ -9,10 +9,12 @@
 //! singular at the start; what descends is linear in E and quadratic in P with these slopes as constants, which has the
 //! objective's own gradients.
 
+use super::experts::{Descent, Weighing};
 use super::fit::Step;
 use super::loss::{AutoencoderLoss, negative_batch_entropy, sample_entropy};
-use super::objective::{Noise, cost};
-use crate::nn::mixture::Mixture;
+use super::objective::Noise;
+use crate::nn::autoencoder::Autoencoder;
+use crate::nn::manager::Manager;
 use crate::tensors::host;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, TensorData};
@@ -63,57 +65,44 @@ fn slopes(form: Form, gram: MatRef<'_, f64>, errors: MatRef<'_, f64>) -> Slopes 
     }
 }
 
-/// One step of MoA+ on images [B, C, D, D]. `noise` has one entry per expert; `ridge` is ε. The values are those of
-/// [`mixture_columns`](super::objective::mixture_columns).
+/// One step of MoA+ on images [B, C, D, D]. `noise` has one entry per expert; `ridge` is ε.
 pub fn minimax_step(
-    model: &Mixture,
+    gate: &Manager,
+    experts: &[Autoencoder],
     loss: &AutoencoderLoss,
     images: Tensor<4>,
     noise: Vec<Noise>,
-    form: Form,
-    ridge: f64,
+    (form, ridge): (Form, f64),
 ) -> Step {
-    let logits = model.manager.forward(images.clone());
+    let logits = gate.forward(images.clone());
     let p = softmax(logits.clone(), 1);
     let shares = p.clone().detach();
-    let (mut costs, mut reconstructions, mut divergences) = (vec![], vec![], vec![]);
-    for (expert, noise) in model.experts.iter().zip(noise) {
-        let terms = cost(expert, loss, images.clone(), noise);
-        costs.push(loss.total(&terms).unsqueeze_dim::<2>(1));
-        let divergence = terms.divergence.unwrap_or_else(|| terms.reconstruction.zeros_like());
-        reconstructions.push(terms.reconstruction.detach().unsqueeze_dim::<2>(1));
-        divergences.push(divergence.detach().unsqueeze_dim::<2>(1));
-    }
-    let errors = Tensor::cat(costs.iter().map(|cost| cost.clone().detach()).collect(), 1);
+    let device = p.device();
+    let slopes = |costs: &Tensor<2>| {
+        let m = experts.len();
+        slopes(
+            form,
+            (gram(&shares, &shares) + ridge * Mat::<f64>::identity(m, m)).as_ref(),
+            gram(&shares, costs).as_ref(),
+        )
+    };
+    let weigh = |costs: &Tensor<2>| shares.clone().matmul(upload(&slopes(costs).by_errors, &device));
+    let mut descent = Descent::of(experts, loss, &images, noise, Weighing::FromCosts(&weigh));
     let Slopes {
         value,
         by_errors,
         by_gram,
-    } = slopes(
-        form,
-        (gram(&shares, &shares) + ridge * Mat::<f64>::identity(costs.len(), costs.len())).as_ref(),
-        gram(&shares, &errors).as_ref(),
-    );
-    let device = p.device();
-    let (by_errors, by_gram) = (upload(&by_errors, &device), upload(&by_gram, &device));
-    // Each expert sees its costs under fixed weights, the gate its shares under fixed costs.
-    let weights = shares.clone().matmul(by_errors.clone());
-    let of_expert = |(k, cost): (usize, Tensor<2>)| (weights.clone().narrow(1, k, 1) * cost).mean().backward();
-    let mut gradients: Vec<_> = costs.into_iter().enumerate().map(of_expert).collect();
-    let towards_gate = p.clone().matmul(by_errors) * errors + p.clone().matmul(by_gram) * p;
-    gradients.push(towards_gate.sum_dim(1).mean().backward());
-    let weighted = |per_expert: Vec<Tensor<2>>| (shares.clone() * Tensor::cat(per_expert, 1)).sum_dim(1).mean();
-    let values = vec![
-        Tensor::from_data(TensorData::new(vec![value as f32], [1]), &device),
-        weighted(reconstructions),
-        weighted(divergences),
-        sample_entropy(logits.clone()),
-        negative_batch_entropy(logits),
-        shares.clone().mean_dim(0).flatten::<1>(0, 1),
-    ];
+    } = slopes(&descent.costs);
+    let by_errors = upload(&by_errors, &device);
+    let by_gram = upload(&by_gram, &device);
+    // The gate sees its shares under fixed costs.
+    let towards_gate = p.clone().matmul(by_errors) * descent.costs.clone() + p.clone().matmul(by_gram) * p;
+    descent.gradients.push(towards_gate.sum_dim(1).mean().backward());
+    let value = Tensor::from_data(TensorData::new(vec![value as f32], [1]), &device);
+    let entropies = [sample_entropy(logits.clone()), negative_batch_entropy(logits)];
     Step {
-        gradients,
-        values: Tensor::cat(values, 0).detach(),
+        values: descent.values(value, &shares, entropies),
+        gradients: descent.gradients,
     }
 }
 

@@ -1,9 +1,14 @@
 //! Losses and gradients against an independent PyTorch implementation (scripts/fixtures/training.py).
 
+use super::damic::damic_step;
 use super::fit::Step;
+use super::k_dae::k_dae_step;
 use super::loss::AutoencoderLoss;
 use super::minimax::{Form, minimax_step};
-use super::objective::{Noise, Weights, autoencoder_step, mixture_step};
+use super::mixae::mixae_step;
+use super::mixture::{Weights, mixture_step};
+use super::objective::{Noise, autoencoder_step};
+use super::vae_em::Em;
 use crate::device::{self, Choice};
 use crate::nn::architecture::Architecture;
 use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
@@ -34,6 +39,10 @@ struct Meta {
     ridge: f64,
     exact_loss: f64,
     bound_loss: f64,
+    damic_loss: f64,
+    k_dae_loss: f64,
+    em_loss: f64,
+    mixae_loss: f64,
 }
 
 struct Fixture {
@@ -65,10 +74,18 @@ impl Fixture {
 
     /// Puts the fixture's weights into a network; running statistics, which training does not read, stay as they are.
     fn load<M: Module>(&self, module: M, prefix: &str) -> M {
+        self.put(module, self.part(prefix))
+    }
+
+    fn put<M: Module>(&self, module: M, weights: BTreeMap<String, Named>) -> M {
         let mut tensors = weights::collect(&module);
         tensors.retain(|name, _| name.contains("running_"));
-        tensors.extend(self.part(prefix));
+        tensors.extend(weights);
         weights::restore(module, &tensors).unwrap()
+    }
+
+    fn both(&self) -> Vec<Noise> {
+        vec![self.noise(0), self.noise(1)]
     }
 
     fn expert(&self, k: usize) -> AutoencoderShape {
@@ -173,28 +190,59 @@ fn vae_agrees(choice: Choice) {
     same_gradients(&model, &step, &fixture.part("vae.gradients."));
 }
 
-/// The fixture's mixture of two.
-fn mixture(fixture: &Fixture) -> Mixture {
+/// The fixture's mixture of two, under the manager, the gate on codes or neither.
+fn mixture(fixture: &Fixture, gate: Gate) -> Mixture {
     let experts = vec![fixture.expert(0), fixture.expert(1)];
     let manager = ManagerShape {
         architecture: experts[0].architecture.clone(),
         experts: experts.len(),
     };
-    let shape = MixtureShape { manager, experts };
-    fixture.load(Mixture::new(&shape, &fixture.device), "mixture.weights.")
+    let shape = MixtureShape {
+        manager: (gate == Gate::Manager).then_some(manager),
+        code_gate: gate == Gate::Codes,
+        experts,
+    };
+    let prefix = if gate == Gate::Codes {
+        "mixae.weights."
+    } else {
+        "mixture.weights."
+    };
+    let mut tensors = fixture.part(prefix);
+    tensors.retain(|name, _| gate != Gate::None || name.starts_with("experts."));
+    fixture.put(Mixture::new(&shape, &fixture.device), tensors)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Gate {
+    Manager,
+    Codes,
+    None,
+}
+
+/// The loss and all gradients of one step of the mixture are those of the fixture's `name`.
+fn same(fixture: &Fixture, name: &str, loss: f64, model: &Mixture, step: &Step) {
+    near(name, f64::from(host(step.values.clone())[0]), loss);
+    same_gradients(model, step, &fixture.part(&format!("{name}.gradients.")));
 }
 
 fn mixture_agrees(choice: Choice) {
     let fixture = Fixture::new(choice);
-    let model = mixture(&fixture);
+    let model = mixture(&fixture, Gate::Manager);
     let meta = &fixture.meta;
-    let noise = vec![fixture.noise(0), fixture.noise(1)];
+    let noise = fixture.both();
     let weights = Weights {
         alpha: meta.alpha,
         beta: meta.beta,
         released: 1.0,
     };
-    let step = mixture_step(&model, &fixture.loss(), fixture.images(), noise, weights);
+    let step = mixture_step(
+        model.manager.as_ref().unwrap(),
+        &model.experts,
+        &fixture.loss(),
+        fixture.images(),
+        noise,
+        weights,
+    );
     let values = host(step.values.clone());
     for (name, ours, theirs) in [
         ("loss", values[0], meta.mixture_loss),
@@ -231,15 +279,21 @@ fn a_mixture_step_on_flex_agrees_with_pytorch() {
 fn minimax_agrees(choice: Choice) {
     let fixture = Fixture::new(choice);
     let meta = &fixture.meta;
-    for (form, loss, gradients) in [
-        (Form::Exact, meta.exact_loss, "exact.gradients."),
-        (Form::Bound, meta.bound_loss, "bound.gradients."),
+    for (form, loss, name) in [
+        (Form::Exact, meta.exact_loss, "exact"),
+        (Form::Bound, meta.bound_loss, "bound"),
     ] {
-        let model = mixture(&fixture);
-        let noise = vec![fixture.noise(0), fixture.noise(1)];
-        let step = minimax_step(&model, &fixture.loss(), fixture.images(), noise, form, meta.ridge);
-        near("loss", f64::from(host(step.values.clone())[0]), loss);
-        same_gradients(&model, &step, &fixture.part(gradients));
+        let model = mixture(&fixture, Gate::Manager);
+        let noise = fixture.both();
+        let step = minimax_step(
+            model.manager.as_ref().unwrap(),
+            &model.experts,
+            &fixture.loss(),
+            fixture.images(),
+            noise,
+            (form, meta.ridge),
+        );
+        same(&fixture, name, loss, &model, &step);
     }
 }
 
@@ -252,4 +306,85 @@ fn a_minimax_step_on_libtorch_agrees_with_pytorch() {
 #[test]
 fn a_minimax_step_on_flex_agrees_with_pytorch() {
     minimax_agrees(Choice::Flex);
+}
+
+fn damic_agrees(choice: Choice) {
+    let fixture = Fixture::new(choice);
+    let model = mixture(&fixture, Gate::Manager);
+    let manager = model.manager.as_ref().unwrap();
+    let (images, noise) = (fixture.images(), fixture.both());
+    let step = damic_step(manager, &model.experts, &fixture.loss(), images, noise, None);
+    same(&fixture, "damic", fixture.meta.damic_loss, &model, &step);
+}
+
+#[cfg(feature = "tch")]
+#[test]
+fn a_damic_step_on_libtorch_agrees_with_pytorch() {
+    damic_agrees(Choice::Cpu);
+}
+
+#[test]
+fn a_damic_step_on_flex_agrees_with_pytorch() {
+    damic_agrees(Choice::Flex);
+}
+
+fn k_dae_agrees(choice: Choice) {
+    let fixture = Fixture::new(choice);
+    let model = mixture(&fixture, Gate::None);
+    let (images, noise) = (fixture.images(), fixture.both());
+    let step = k_dae_step(&model.experts, &fixture.loss(), images, noise, None);
+    same(&fixture, "k_dae", fixture.meta.k_dae_loss, &model, &step);
+}
+
+#[cfg(feature = "tch")]
+#[test]
+fn a_k_dae_step_on_libtorch_agrees_with_pytorch() {
+    k_dae_agrees(Choice::Cpu);
+}
+
+#[test]
+fn a_k_dae_step_on_flex_agrees_with_pytorch() {
+    k_dae_agrees(Choice::Flex);
+}
+
+fn mixae_agrees(choice: Choice) {
+    let fixture = Fixture::new(choice);
+    let model = mixture(&fixture, Gate::Codes);
+    let gate = model.code_gate.as_ref().unwrap();
+    let (images, noise) = (fixture.images(), fixture.both());
+    let entropies = [fixture.meta.alpha, fixture.meta.beta];
+    let step = mixae_step(gate, &model.experts, &fixture.loss(), images, noise, entropies);
+    same(&fixture, "mixae", fixture.meta.mixae_loss, &model, &step);
+}
+
+#[cfg(feature = "tch")]
+#[test]
+fn a_mixae_step_on_libtorch_agrees_with_pytorch() {
+    mixae_agrees(Choice::Cpu);
+}
+
+#[test]
+fn a_mixae_step_on_flex_agrees_with_pytorch() {
+    mixae_agrees(Choice::Flex);
+}
+
+fn m_step_agrees(choice: Choice) {
+    let fixture = Fixture::new(choice);
+    let model = mixture(&fixture, Gate::None);
+    let u = fixture.tensors["responsibilities"].to_tensor(&fixture.device);
+    let em = Em::new(model.clone(), u);
+    let rows: Vec<usize> = (0..fixture.images().dims()[0]).collect();
+    let step = em.step(&fixture.loss(), fixture.images(), &rows, fixture.both());
+    same(&fixture, "em", fixture.meta.em_loss, &model, &step);
+}
+
+#[cfg(feature = "tch")]
+#[test]
+fn an_m_step_on_libtorch_agrees_with_pytorch() {
+    m_step_agrees(Choice::Cpu);
+}
+
+#[test]
+fn an_m_step_on_flex_agrees_with_pytorch() {
+    m_step_agrees(Choice::Flex);
 }

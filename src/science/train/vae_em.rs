@@ -1,0 +1,96 @@
+//! VAE-EM (Adipoetra & Martin, arXiv 2501.07358): K VAEs and soft responsibilities, alternately.
+//!
+//! The objective is Σ_nk u_nk ELBO_k(x_n) − Σ_nk u_nk log u_nk with uniform mixing weights. The E-step has a closed form,
+//! u_n = softmax_k ELBO_k(x_n); the M-step is some epochs of descent with u fixed.
+
+use super::experts::{Descent, Weighing};
+use super::fit::Step;
+use super::images::gather;
+use super::loss::{AutoencoderLoss, negative_entropy};
+use super::objective::Noise;
+use crate::nn::mixture::Mixture;
+use burn::module::{Module, RunningState};
+use burn::tensor::Tensor;
+
+/// A mixture in training, with the responsibilities of every row; they belong to its state, as its weights do.
+#[derive(Module, Debug)]
+pub struct Em {
+    pub mixture: Mixture,
+    /// u, [N, K]; rows sum to 1.
+    responsibilities: RunningState<Tensor<2>>,
+}
+
+impl Em {
+    pub fn new(mixture: Mixture, responsibilities: Tensor<2>) -> Self {
+        Self {
+            mixture,
+            responsibilities: RunningState::new(responsibilities),
+        }
+    }
+
+    /// Puts the outcome of an E-step in the place of u.
+    pub fn set(&self, responsibilities: Tensor<2>) {
+        self.responsibilities.update(responsibilities);
+        // Until then the module shows the value before, also to whoever saves a checkpoint.
+        drop(self.responsibilities.value_sync());
+    }
+
+    /// One step of the M-step on the batch of the rows `rows`: the mean over rows of Σ_k u_k cost_k + Σ_k u_k log u_k, the
+    /// negative objective.
+    pub fn step(&self, loss: &AutoencoderLoss, images: Tensor<4>, rows: &[usize], noise: Vec<Noise>) -> Step {
+        let u = gather(&self.responsibilities.value(), rows);
+        let weighing = Weighing::Given(u.clone());
+        let descent = Descent::of(&self.mixture.experts, loss, &images, noise, weighing);
+        let hardness = negative_entropy(u.clone()).mean();
+        let value = (u.clone() * descent.costs.clone()).sum_dim(1).mean() + hardness.clone();
+        let entropies = [hardness.neg(), negative_entropy(u.clone().mean_dim(0))];
+        Step {
+            values: descent.values(value, &u, entropies),
+            gradients: descent.gradients,
+        }
+    }
+}
+
+/// The temperature of an E-step: from `start` in equal ratios down to 1 at half of the `rounds`, and 1 from there.
+pub fn temperature(start: f64, round: u64, rounds: u64) -> f64 {
+    let over = rounds as f64 / 2.0;
+    start.powf((1.0 - round as f64 / over).max(0.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::weights;
+    use crate::tensors::host;
+    use burn::tensor::Device;
+
+    #[test]
+    fn the_temperature_falls_to_one_at_half_of_the_rounds_and_stays() {
+        let at = |round| temperature(16.0, round, 8);
+        assert_eq!([0, 2, 4, 7].map(at), [16.0, 4.0, 1.0, 1.0]);
+        assert_eq!(temperature(1.0, 0, 8), 1.0);
+        assert_eq!(temperature(9.0, 0, 1), 9.0);
+    }
+
+    fn without_experts(u: [[f32; 2]; 2]) -> Em {
+        let device = Device::flex().autodiff();
+        let mixture = Mixture {
+            manager: None,
+            code_gate: None,
+            experts: vec![],
+        };
+        Em::new(mixture, Tensor::from_floats(u, &device))
+    }
+
+    #[test]
+    fn responsibilities_belong_to_the_state_a_checkpoint_carries() {
+        let em = without_experts([[0.5, 0.5], [0.5, 0.5]]);
+        em.set(Tensor::from_floats(
+            [[0.9, 0.1], [0.2, 0.8]],
+            &Device::flex().autodiff(),
+        ));
+        let resumed = weights::restore(without_experts([[0.0, 1.0], [0.0, 1.0]]), &weights::collect(&em)).unwrap();
+        assert_eq!(host(resumed.responsibilities.value().inner()), [0.9, 0.1, 0.2, 0.8]);
+        assert!(weights::trained(&em).is_empty(), "no gradient descends them");
+    }
+}
