@@ -57,7 +57,7 @@ pub enum Command {
 }
 
 /// An experiment, and values that replace its own.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct Experiment {
     /// A file, or a name found as experiments/NAME.yaml.
     pub experiment: PathBuf,
@@ -155,7 +155,7 @@ pub enum TableFormat {
 }
 
 /// One action of an experiment.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct One {
     #[command(flatten)]
     pub experiment: Experiment,
@@ -172,7 +172,7 @@ pub struct One {
 pub struct Plot {
     #[command(flatten)]
     pub of: One,
-    /// Write the SVG to a file in place of standard output.
+    /// Write the drawing (SVG, of `portray` PNG) to a file in place of standard output.
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
 }

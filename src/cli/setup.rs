@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use moelab_engine::plan::Plan;
 use moelab_engine::spec::{self, Experiment};
 use moelab_engine::stage::Registry;
-use moelab_engine::store::{Store, sources};
+use moelab_engine::store::{Store, StoreError, sources};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{Write, stdout};
@@ -34,12 +34,12 @@ impl Setup {
     }
 }
 
-/// The store for reading; none if there is no such folder yet.
+/// The store for reading; none if there is no such folder yet, or nothing of a store in it.
 pub fn store_if_any(folder: &Path) -> Result<Option<Store>, Exit> {
-    if !folder.exists() {
-        return Ok(None);
-    }
-    let store = Store::open_read_only(folder)?;
+    let store = match Store::open_read_only(folder) {
+        Err(StoreError::Missing(_)) => return Ok(None),
+        store => store?,
+    };
     sources::remember_with(store.source_memory());
     Ok(Some(store))
 }

@@ -16,6 +16,8 @@ mod mixture;
 mod mixture_train;
 mod models;
 mod moe_train;
+mod picture;
+mod portray;
 mod pretrain_vae;
 mod select;
 mod session;
@@ -55,6 +57,7 @@ fn dispatch(job: &JobContext) -> Result<(), Failure> {
         "mixture_train" => mixture_train::run(job),
         "assign" => assign::run(job),
         "best_restart" => best_restart::run(job),
+        "portray" => portray::run(job),
         "evaluate" => evaluate::run(job),
         other => Err(Failure::bug(format!(
             "this worker does not know the stage kind `{other}`"

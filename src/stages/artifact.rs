@@ -31,6 +31,8 @@ pub const SPECTRUM: &str = "spectrum";
 pub const CONFUSION: &str = "confusion";
 /// Parquet: one row per candidate clustering, see `stability`.
 pub const REPORT: &str = "report";
+/// PNG.
+pub const PICTURE: &str = "picture";
 /// Any bytes, for commands to hand to each other.
 pub const FILE: &str = "file";
 /// JSON: an integer, or a list with one per cluster.
@@ -42,7 +44,7 @@ pub const METRICS: &str = "metrics";
 pub const VALUES: [&str; 2] = [LATENT_DIM, METRICS];
 
 /// All of them.
-pub const ALL: [&str; 18] = [
+pub const ALL: [&str; 19] = [
     IMAGES,
     LABELS,
     FEATURES,
@@ -58,6 +60,7 @@ pub const ALL: [&str; 18] = [
     SPECTRUM,
     CONFUSION,
     REPORT,
+    PICTURE,
     FILE,
     LATENT_DIM,
     METRICS,

@@ -19,6 +19,7 @@ pub mod manager_fit;
 pub mod mixture_train;
 pub mod moe_train;
 pub mod network;
+pub mod portray;
 pub mod pretrain_vae;
 pub mod select;
 pub mod single_linkage;
@@ -44,6 +45,7 @@ pub fn registry() -> Registry {
         mixture_train::stage(),
         assign::stage(),
         best_restart::stage(),
+        portray::stage(),
         evaluate::stage(),
         command::stage(),
     ])

@@ -92,6 +92,14 @@ fn a_changed_script_reruns_its_stage_alone() {
 }
 
 #[test]
+fn before_the_first_run_everything_is_planned() {
+    let lab = two();
+    // A checkout has the folder already, with nothing of a store in it.
+    lab.write("artifacts/.gitignore", "*\n");
+    assert_eq!(lab.planned(&["e"]), ["say", "shout"]);
+}
+
+#[test]
 fn a_command_sees_the_declared_variables_and_a_few_others() {
     let script = "env | sed 's/=.*//' | grep -v -e '^_$' -e '^PWD$' -e SHLVL -e OLDPWD | sort > \"$1\"";
     let lab = one(script, "    env: {OMP_NUM_THREADS: 1}\n");

@@ -7,7 +7,7 @@ use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
 use crate::nn::manager::{Manager, ManagerShape};
 use crate::nn::mixture::{Mixture, MixtureShape};
 use crate::nn::weights;
-use crate::tensors::{TensorFile, host, write_weights};
+use crate::tensors::{Named, TensorFile, host, write_weights};
 use crate::train::images::Images;
 use crate::train::loss::AutoencoderLoss;
 use burn::module::Module;
@@ -15,6 +15,7 @@ use burn::tensor::Device;
 use burn::tensor::activation::softmax;
 use moelab_engine::job::Failure;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What a model file holds; enough to build the network its weights fit.
@@ -95,17 +96,39 @@ pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignmen
                 reconstruction: Matrix::new(images.rows, 0, vec![]),
             })
         }
-        Shape::Mixture(TrainedMixture { shape, loss }) => {
-            if let Some(expert) = shape.experts.first() {
-                check_fit(images, &expert.architecture)?;
-            }
-            let mixture = weights::restore(Mixture::new(&shape, device), &tensors).map_err(refuse)?;
-            Ok(mixture::assign(&mixture, &loss, images, device))
+        Shape::Mixture(trained) => {
+            let mixture = restore_mixture(&trained.shape, &tensors, images, device)?;
+            Ok(mixture::assign(&mixture, &trained.loss, images, device))
         }
         Shape::Autoencoder(_) => Err(Failure::bad_input(
             "the model is an autoencoder, which assigns nothing: connect a manager or a mixture",
         )),
     }
+}
+
+/// A mixture that was trained on images like these, in the form for inference.
+pub fn mixture(path: &Path, images: &Images, device: &Device) -> Result<(Mixture, TrainedMixture), Failure> {
+    match open(path)? {
+        (file, Shape::Mixture(trained)) => {
+            let tensors = file.all_f32().map_err(refuse)?;
+            Ok((restore_mixture(&trained.shape, &tensors, images, device)?, trained))
+        }
+        _ => Err(Failure::bad_input(
+            "the model is not a mixture: connect one that `moe_train` or `mixture_train` made",
+        )),
+    }
+}
+
+fn restore_mixture(
+    shape: &MixtureShape,
+    tensors: &BTreeMap<String, Named>,
+    images: &Images,
+    device: &Device,
+) -> Result<Mixture, Failure> {
+    if let Some(expert) = shape.experts.first() {
+        check_fit(images, &expert.architecture)?;
+    }
+    weights::restore(Mixture::new(shape, device), tensors).map_err(refuse)
 }
 
 /// A manager's p of every image, [N, K].
