@@ -41,11 +41,18 @@ impl Lab {
         for folder in ["pipelines", "experiments", "data"] {
             std::fs::create_dir(lab.path(folder)).unwrap();
         }
-        for pipeline in ["moe", "thesis"] {
-            let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("pipelines/{pipeline}.yaml"));
-            std::fs::copy(shipped, lab.path(&format!("pipelines/{pipeline}.yaml"))).unwrap();
+        for shipped in Self::shipped("pipelines") {
+            let name = shipped.file_name().expect("a listed file has a name");
+            std::fs::copy(&shipped, lab.path("pipelines").join(name)).unwrap();
         }
         lab
+    }
+
+    /// The files of a folder of the repository.
+    pub fn shipped(folder: &str) -> Vec<PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {

@@ -2,6 +2,7 @@
 
 mod command;
 mod lab;
+mod methods;
 mod pipeline;
 mod programs;
 mod store;

@@ -1,0 +1,126 @@
+//! The methods of the papers through the two programs, on a few digits.
+
+use crate::lab::Lab;
+use std::path::PathBuf;
+
+/// Every method of `mixture_train`, from what it can start from, and what can be done with a trained mixture.
+const METHODS: &str = "\
+pipeline: methods
+params: {restart: 1, epochs: 2}
+stages:
+  images: {stage: load, dataset: digits, limit: 120, resize: 16}
+  unseen: {stage: load, dataset: digits, classes: [3, 5], limit: 60, resize: 16}
+  ae: {stage: pretrain_vae, inputs: {images: images}, variant: ae, latent_dim: 4, filters: 2, epochs: 1}
+  codes: {stage: embed, inputs: {images: images, model: ae}, method: none}
+  clusters: {stage: kmeans, inputs: {points: codes}, n_clusters: 3}
+  manager: {stage: manager_fit, inputs: {images: images, clusters: clusters}, filters: 2, epochs: 1}
+  moa: {stage: mixture_train, inputs: {images: images}, method: moa, n_experts: 2, filters: 2, epochs: 2}
+  moa_plus: {stage: mixture_train, inputs: {images: images, manager: manager}, method: moa_plus, filters: 2, epochs: 2}
+  exact: {stage: mixture_train, inputs: {images: images}, method: moa_plus_exact, n_experts: 2, filters: 2, epochs: 2}
+  mixae: {stage: mixture_train, inputs: {images: images}, method: mixae, n_experts: 3, beta: 1.0, filters: 2, epochs: 2}
+  damic:
+    stage: mixture_train
+    inputs: {images: images, clusters: clusters}
+    method: damic
+    warm_up: 1
+    filters: 2
+    epochs: 2
+  k_dae:
+    stage: mixture_train
+    inputs: {images: images, clusters: clusters}
+    method: k_dae
+    warm_up: 1
+    filters: 2
+    epochs: 2
+  em:
+    stage: mixture_train
+    inputs: {images: images}
+    method: vae_em
+    stream: ${restart}
+    n_experts: 3
+    variant: vae
+    reduction: sum
+    temperature: 4.0
+    m_step_epochs: 1
+    samples: 2
+    batch_size: 16
+    filters: 2
+    epochs: ${epochs}
+  held_out: {stage: assign, inputs: {images: unseen, model: em}}
+  best:
+    stage: best_restart
+    inputs:
+      candidates: {from: em.assignments, over: [restart]}
+      held_out: {from: held_out.assignments, over: [restart]}
+  portraits: {stage: portray, inputs: {images: images, model: damic}, samples: 3, units: 1, steps: 3}
+  by_manager: {stage: assign, inputs: {images: unseen, model: manager}}
+  seen: {stage: evaluate, inputs: {assignments: damic.assignments, labels: images}}
+  best_scores: {stage: evaluate, inputs: {assignments: best.assignments, labels: unseen}}
+";
+
+fn methods() -> Lab {
+    let lab = Lab::new();
+    lab.write("pipelines/methods.yaml", METHODS);
+    lab.write(
+        "experiments/methods.yaml",
+        "experiment: methods\npipeline: methods\nseeds: 1\nmatrix: {axes: {restart: [1, 2]}}\n\
+         metrics: {acc: best_scores.acc}\n",
+    );
+    lab
+}
+
+#[test]
+fn every_method_trains_and_its_model_assigns_unseen_images() {
+    let lab = methods();
+    lab.run(&["methods"]);
+    let said = lab.moelab(&["table", "methods", "--format", "json"]);
+    let rows = said.json();
+    let acc = rows[0]["mean"].as_f64().unwrap();
+    // Two classes in at most three clusters: the greater class alone is half of them.
+    assert!((0.3..=1.0).contains(&acc), "{said:?}");
+    let said = lab.moelab(&["plot", "methods", "portraits"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("`portraits.samples`"), "{}", said.err);
+    let said = lab.moelab(&["plot", "methods", "portraits.walks", "--to", "walks.png"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let png = std::fs::read(lab.path("walks.png")).unwrap();
+    assert!(png.starts_with(b"\x89PNG"), "walks are a picture");
+}
+
+#[test]
+fn an_interrupted_em_goes_on_to_the_same_bytes() {
+    let lab = methods();
+    let args = ["methods", "--only", "em", "--set", "epochs=12"];
+    lab.run_in("untouched", &args);
+    let said = lab.interrupt("store", &args, "start  em [restart=1");
+    assert_eq!(said.code, 130, "{}", said.err);
+    lab.run(&args);
+    let log = ["log", "methods", "em", "--where", "restart=1", "--set", "epochs=12"];
+    let log = lab.moelab(&log).out;
+    assert!(log.contains("resuming at epoch"), "{log}");
+    assert!(lab.objects("store") == lab.objects("untouched"));
+}
+
+#[test]
+fn inputs_that_a_method_does_not_use_are_refused() {
+    let lab = methods();
+    let wrong = METHODS.replace("method: moa_plus, filters", "method: vae_em, filters");
+    lab.write("pipelines/methods.yaml", &wrong);
+    let said = lab.moelab(&["plan", "methods"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("leave the input `manager` out"), "{}", said.err);
+}
+
+#[test]
+fn every_shipped_experiment_expands() {
+    let lab = Lab::new();
+    let mut names: Vec<PathBuf> = Lab::shipped("experiments");
+    names.sort();
+    assert!(names.len() > 20, "{names:?}");
+    for file in names {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        std::fs::copy(&file, lab.path(&format!("experiments/{name}.yaml"))).unwrap();
+        let said = lab.moelab(&["graph", name]);
+        assert_eq!(said.code, 0, "{name}: {}", said.err);
+    }
+}
