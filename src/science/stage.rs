@@ -1,6 +1,9 @@
 //! One file per stage kind: from the artifacts of a job to its outputs.
 
 mod cluster_table;
+mod clustered;
+mod dec_train;
+mod dynae_train;
 mod embed;
 mod evaluate;
 mod gmm;
@@ -20,6 +23,7 @@ mod session;
 mod single_linkage;
 mod stability;
 mod trainer;
+mod vade_train;
 
 use crate::device::{self, Exhausted};
 use moelab_engine::job::{Failure, FailureKind, JobContext};
@@ -51,6 +55,9 @@ fn dispatch(job: &JobContext) -> Result<(), Failure> {
         "manager_fit" => manager_fit::run(job),
         "moe_train" => moe_train::run(job),
         "moa_train" => moa_train::run(job),
+        "dec_train" => dec_train::run(job),
+        "vade_train" => vade_train::run(job),
+        "dynae_train" => dynae_train::run(job),
         "evaluate" => evaluate::run(job),
         other => Err(Failure::bug(format!(
             "this worker does not know the stage kind `{other}`"

@@ -4,7 +4,9 @@
 pub mod artifact;
 pub mod augment;
 pub mod command;
+pub mod dec_train;
 mod declare;
+pub mod dynae_train;
 pub mod embed;
 pub mod evaluate;
 pub mod frame;
@@ -21,6 +23,7 @@ pub mod pretrain_vae;
 pub mod select;
 pub mod single_linkage;
 pub mod stability;
+pub mod vade_train;
 
 use moelab_engine::stage::Registry;
 
@@ -40,6 +43,9 @@ pub fn registry() -> Registry {
         manager_fit::stage(),
         moe_train::stage(),
         moa_train::stage(),
+        dec_train::stage(),
+        vade_train::stage(),
+        dynae_train::stage(),
         evaluate::stage(),
         command::stage(),
     ])
