@@ -17,11 +17,10 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let settings: DecTrain = job.settings()?;
     let trainer = Trainer::open(job)?;
     let mut start = Start::open(&trainer)?;
-    let one_hot = start.one_hot();
-    let means = start.moments(&one_hot)?.means;
-    let (rows, clusters) = (one_hot.rows(), one_hot.cols());
-    let on_device = |values, shape| Tensor::<2>::from_data(TensorData::new(values, shape), &trainer.device);
-    let centres = on_device(clustered::values(&means), [clusters, start.codes.cols()]);
+    let means = start.moments(&start.one_hot())?.means;
+    let shape = [means.len(), start.codes.cols()];
+    let centres = TensorData::new(clustered::values(&means), shape);
+    let centres = Tensor::from_data(centres, &trainer.device);
     // The code is the posterior mean: what comes out is a plain autoencoder.
     start.shape.variant = Variant::Ae;
     let mut autoencoder = start.autoencoder.clone().plain();
@@ -45,14 +44,11 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         batch_size: settings.batch_size as usize,
         learning_rate: settings.learning_rate,
     };
-    let training = SelfTraining::new(
-        Centred::new(autoencoder, centres),
-        on_device(one_hot.into_data(), [rows, clusters]),
-        &trainer.device,
-    );
-    let per_epoch = steps_per_epoch(rows, plan.batch_size);
+    let training = SelfTraining::new(Centred::new(autoencoder, centres), trainer.batches(), &trainer.device);
+    let per_epoch = steps_per_epoch(trainer.images.rows, plan.batch_size);
     let step = |training: &SelfTraining, rows: &[usize], at: At| {
-        if (at.epoch * per_epoch + at.step).is_multiple_of(settings.update_interval) {
+        let done = at.epoch * per_epoch + at.step;
+        if done > 0 && done.is_multiple_of(settings.update_interval) {
             training.refresh(trainer.batches());
         }
         let images = trainer.augmented(rows, &settings.augment, at);

@@ -122,7 +122,8 @@ mod tests {
             latent_dim: 3,
             variant: Variant::Ae,
         };
-        let model = weights::initialise(Autoencoder::new(&shape, &device), &Draws::new(1));
+        let model = Autoencoder::new(&shape, &device.clone().autodiff());
+        let model = weights::initialise(model, &Draws::new(1)).valid();
         let clustered = ClusteredShape {
             autoencoder: shape.clone(),
             clusters: 2,

@@ -26,11 +26,12 @@ pub struct SelfTraining {
 }
 
 impl SelfTraining {
-    /// `start` [N, K] holds the assignments that the first refresh is compared with.
-    pub fn new(model: Centred, start: Tensor<2>, device: &Device) -> Self {
+    /// `images` are as for [`refresh`](Self::refresh).
+    pub fn new(model: Centred, images: impl Iterator<Item = Tensor<4>>, device: &Device) -> Self {
+        let start = assign(&model.valid(), images);
         Self {
             model,
-            assignments: RunningState::new(start),
+            assignments: RunningState::new(Tensor::from_inner(start)),
             changed: RunningState::new(Tensor::ones([1], device)),
         }
     }

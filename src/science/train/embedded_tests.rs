@@ -14,7 +14,7 @@ use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
 use crate::nn::centred::{Centred, student_t};
 use crate::nn::vade::Vade;
 use crate::nn::weights;
-use crate::tensors::host;
+use crate::tensors::{Named, host};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use moelab_stages::network::{Reconstruction, Reduction, Variant};
@@ -92,11 +92,14 @@ fn dec_agrees(choice: Choice) {
         ),
     ] {
         let model = Centred::new(fixture.autoencoder(Variant::Ae), fixture.zeros());
-        let training = SelfTraining::new(
-            fixture.load(model, "dec.weights."),
-            fixture.tensor("everyone"),
-            &fixture.device,
-        );
+        let model = fixture.load(model, "dec.weights.");
+        // Twelve rows, whose assignments are replaced by PyTorch's.
+        let images = [(); 2].map(|()| fixture.tensor::<4>("images").inner());
+        let training = SelfTraining::new(model, images.into_iter(), &fixture.device);
+        let mut tensors = weights::collect(&training);
+        let q = Named::from_tensor(fixture.tensor::<2>("everyone"));
+        tensors.insert("assignments".into(), q);
+        let training = weights::restore(training, &tensors).unwrap();
         let targets = training.targets(&[0, 1, 2, 3, 4, 5]);
         let theirs = host(fixture.tensor::<2>("targets"));
         for (ours, theirs) in host(targets.clone()).into_iter().zip(theirs) {
