@@ -8,8 +8,11 @@
 pub mod architecture;
 pub mod autoencoder;
 pub mod block;
+pub mod centred;
 pub mod decoder;
 pub mod encoder;
 pub mod manager;
 pub mod mixture;
+pub mod state;
+pub mod vade;
 pub mod weights;

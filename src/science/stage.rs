@@ -3,6 +3,9 @@
 mod assign;
 mod best_restart;
 mod cluster_table;
+mod clustered;
+mod dec_train;
+mod dynae_train;
 mod embed;
 mod evaluate;
 mod gmm;
@@ -24,6 +27,7 @@ mod session;
 mod single_linkage;
 mod stability;
 mod trainer;
+mod vade_train;
 
 use crate::device::{self, Exhausted};
 use moelab_engine::job::{Failure, FailureKind, JobContext};
@@ -58,6 +62,9 @@ fn dispatch(job: &JobContext) -> Result<(), Failure> {
         "assign" => assign::run(job),
         "best_restart" => best_restart::run(job),
         "portray" => portray::run(job),
+        "dec_train" => dec_train::run(job),
+        "vade_train" => vade_train::run(job),
+        "dynae_train" => dynae_train::run(job),
         "evaluate" => evaluate::run(job),
         other => Err(Failure::bug(format!(
             "this worker does not know the stage kind `{other}`"

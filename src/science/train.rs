@@ -4,6 +4,8 @@ pub mod adam;
 pub mod augment;
 pub mod checkpoint;
 pub mod damic;
+pub mod dec;
+pub mod dynae;
 pub mod experts;
 pub mod fit;
 pub mod images;
@@ -13,7 +15,14 @@ pub mod minimax;
 pub mod mixae;
 pub mod mixture;
 pub mod objective;
+pub mod vade;
 pub mod vae_em;
 
 #[cfg(test)]
+mod embedded_run_tests;
+#[cfg(test)]
+mod embedded_tests;
+#[cfg(test)]
 mod objective_tests;
+#[cfg(test)]
+mod testing;

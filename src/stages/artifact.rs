@@ -14,7 +14,8 @@ pub const MODEL: &str = "model";
 pub const MANAGER: &str = "manager";
 /// Parquet: row u32, cluster i32 (−1 noise), probability f32, outlier_score f32, membership list f32[K].
 pub const CLUSTERS: &str = "clusters";
-/// Parquet: row u32, cluster i32, manager_p list f32[K], reconstruction list f32[K] (empty for a manager alone).
+/// Parquet: row u32, cluster i32, manager_p list f32[K], reconstruction list f32[K] (one value where all clusters share an
+/// autoencoder, none where nothing reconstructs).
 pub const ASSIGNMENTS: &str = "assignments";
 /// Parquet: epoch u32, step u64, then one f64 column per quantity.
 pub const HISTORY: &str = "history";

@@ -6,7 +6,9 @@ pub mod assign;
 pub mod augment;
 pub mod best_restart;
 pub mod command;
+pub mod dec_train;
 mod declare;
+pub mod dynae_train;
 pub mod embed;
 pub mod evaluate;
 pub mod frame;
@@ -24,6 +26,7 @@ pub mod pretrain_vae;
 pub mod select;
 pub mod single_linkage;
 pub mod stability;
+pub mod vade_train;
 
 use moelab_engine::stage::Registry;
 
@@ -46,6 +49,9 @@ pub fn registry() -> Registry {
         assign::stage(),
         best_restart::stage(),
         portray::stage(),
+        dec_train::stage(),
+        vade_train::stage(),
+        dynae_train::stage(),
         evaluate::stage(),
         command::stage(),
     ])

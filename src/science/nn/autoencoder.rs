@@ -46,6 +46,40 @@ impl Autoencoder {
         }
     }
 
+    /// The same network as a plain one: its code is the posterior mean.
+    pub fn plain(self) -> Self {
+        Self {
+            log_variance: None,
+            ..self
+        }
+    }
+
+    /// The same network as a variational one. A plain one gets a posterior of log variance `log_variance` for every image,
+    /// which training changes.
+    pub fn variational(self, log_variance: f32) -> Self {
+        let [features, latent] = self.mean.weight.dims();
+        let device = self.mean.weight.device();
+        let head = self.log_variance.unwrap_or_else(|| {
+            let head = linear(features, latent, &device);
+            let bias = head
+                .bias
+                .map(|bias| bias.map(|zeros| (zeros + log_variance).detach().require_grad()));
+            Linear { bias, ..head }
+        });
+        Self {
+            log_variance: Some(head),
+            ..self
+        }
+    }
+
+    /// Keeps the decoder as it is while the rest trains.
+    pub fn with_fixed_decoder(self) -> Self {
+        Self {
+            decoder: self.decoder.no_grad(),
+            ..self
+        }
+    }
+
     /// [B, C, D, D] in [0, 1] → posterior.
     pub fn encode(&self, images: Tensor<4>) -> Posterior {
         let features = self.encoder.forward(images);

@@ -1,6 +1,7 @@
 //! Convolution with batch norm and leaky rectifier, and rows of them.
 
 use super::architecture::SLOPE;
+use super::state::replace;
 use crate::device::{self, BatchMoments, ConvBlock, ConvGeometry, Norm, Statistics};
 use burn::module::{Module, Param, RunningState};
 use burn::tensor::{Device, Tensor};
@@ -85,9 +86,7 @@ impl Block {
     fn follow(&self, batch: BatchMoments) {
         let follow = |state: &RunningState<Tensor<1>>, newest: Tensor<1>| {
             let kept = state.value().inner().mul_scalar(1.0 - MOMENTUM);
-            state.update(Tensor::from_inner(kept + newest.mul_scalar(MOMENTUM)));
-            // Until then the module shows the value before, also to whoever saves a checkpoint.
-            drop(state.value_sync());
+            replace(state, kept + newest.mul_scalar(MOMENTUM));
         };
         follow(&self.running_mean, batch.mean);
         follow(&self.running_var, batch.var);

@@ -98,7 +98,7 @@ impl Clusters {
 pub struct Assignments {
     /// N × K
     pub manager_p: Matrix,
-    /// N × K: each expert's cost of each row; no columns for a manager alone.
+    /// N × K: each expert's cost of each row; one column where all clusters share an autoencoder, none for a manager alone.
     pub reconstruction: Matrix,
 }
 
@@ -108,6 +108,20 @@ impl Assignments {
         (0..self.manager_p.rows())
             .map(|i| greatest(self.manager_p.row(i)))
             .collect()
+    }
+
+    /// Share of the rows in each cluster.
+    pub fn shares(&self) -> Vec<f64> {
+        let labels = self.labels();
+        let share = |k: usize| labels.iter().filter(|&&label| label == k as i32).count() as f64 / labels.len() as f64;
+        (0..self.manager_p.cols()).map(share).collect()
+    }
+
+    /// Mean over rows of the entropy of p, in nats.
+    pub fn entropy(&self) -> f64 {
+        let p = self.manager_p.data().iter().copied().filter(|&p| p > 0.0);
+        let sum: f64 = p.map(|p| -f64::from(p) * f64::from(p).ln()).sum();
+        sum / self.manager_p.rows() as f64
     }
 
     pub fn write(&self, path: &Path) -> Result<(), Failure> {

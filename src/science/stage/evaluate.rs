@@ -97,7 +97,9 @@ fn read_scored(job: &JobContext) -> Result<Scored, Failure> {
         });
     }
     let assignments = Assignments::read(&input.path)?;
-    let costs = (assignments.reconstruction.cols() > 0).then(|| assignments.reconstruction.clone());
+    // Costs say something of clusters where each has an expert of its own.
+    let per_cluster = assignments.reconstruction.cols() == assignments.manager_p.cols();
+    let costs = per_cluster.then(|| assignments.reconstruction.clone());
     Ok(Scored {
         labels: assignments.labels(),
         memberships: assignments.manager_p,

@@ -105,15 +105,6 @@ fn report(assignments: &Assignments, curves: &History) -> Report {
     let (p, costs) = (&assignments.manager_p, &assignments.reconstruction);
     let (n, experts) = (p.rows() as f64, p.cols());
     let labels = assignments.labels();
-    let share = |k: usize| labels.iter().filter(|&&label| label == k as i32).count() as f64 / n;
-    let shares: Vec<f64> = (0..experts).map(share).collect();
-    let entropy = p
-        .data()
-        .iter()
-        .filter(|&&p| p > 0.0)
-        .map(|&p| -f64::from(p) * f64::from(p).ln())
-        .sum::<f64>()
-        / n;
     let agree = |row: &usize| {
         let cheapest: Vec<f32> = costs.row(*row).iter().map(|cost| -cost).collect();
         greatest(&cheapest) == labels[*row]
@@ -124,10 +115,11 @@ fn report(assignments: &Assignments, curves: &History) -> Report {
     Report {
         experts,
         dead: (0..experts).filter(dead).collect(),
-        shares: shares
+        shares: assignments
+            .shares()
             .iter()
             .fold((1.0, 0.0), |(least, most), &s| (f64::min(least, s), f64::max(most, s))),
-        entropy,
+        entropy: assignments.entropy(),
         agreement: (0..p.rows()).filter(agree).count() as f64 / n,
     }
 }

@@ -4,6 +4,7 @@ use super::cluster_table::Assignments;
 use super::{mixture, refuse};
 use crate::matrix::Matrix;
 use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
+use crate::nn::centred::ClusteredShape;
 use crate::nn::manager::{Manager, ManagerShape};
 use crate::nn::mixture::{Mixture, MixtureShape};
 use crate::nn::weights;
@@ -25,6 +26,8 @@ pub enum Shape {
     Autoencoder(AutoencoderShape),
     Manager(ManagerShape),
     Mixture(TrainedMixture),
+    Centred(ClusteredShape),
+    Vade(ClusteredShape),
 }
 
 /// A mixture and the loss its experts compete by.
@@ -51,20 +54,29 @@ fn open(path: &Path) -> Result<(TensorFile, Shape), Failure> {
     Ok((file, meta.architecture))
 }
 
-/// An autoencoder in the form for inference, on `device`.
+/// An autoencoder, alone or with the clusters of its codes, on `device` (with autodiff or without).
 pub fn autoencoder(path: &Path, device: &Device) -> Result<(Autoencoder, AutoencoderShape), Failure> {
-    match open(path)? {
-        (file, Shape::Autoencoder(shape)) => {
-            let tensors = file.all_f32().map_err(refuse)?;
-            Ok((
-                weights::restore(Autoencoder::new(&shape, device), &tensors).map_err(refuse)?,
-                shape,
-            ))
+    let (file, shape) = open(path)?;
+    let mut tensors = file.all_f32().map_err(refuse)?;
+    let shape = match shape {
+        Shape::Autoencoder(shape) => shape,
+        Shape::Centred(shape) | Shape::Vade(shape) => {
+            let of_autoencoder = |(name, tensor): (String, Named)| {
+                let name = name.strip_prefix("autoencoder.")?.to_owned();
+                Some((name, tensor))
+            };
+            tensors = tensors.into_iter().filter_map(of_autoencoder).collect();
+            shape.autoencoder
         }
-        _ => Err(Failure::bad_input(
-            "the model is not an autoencoder: connect one that `pretrain_vae` made",
-        )),
-    }
+        Shape::Manager(_) | Shape::Mixture(_) => {
+            return Err(Failure::bad_input(
+                "the model is not an autoencoder: connect one that `pretrain_vae`, `dec_train`, `vade_train` or \
+                 `dynae_train` made",
+            ));
+        }
+    };
+    let model = weights::restore(Autoencoder::new(&shape, device), &tensors).map_err(refuse)?;
+    Ok((model, shape))
 }
 
 /// The manager's shape and its weights put into a fresh manager on `device` (with autodiff or without).
@@ -100,8 +112,9 @@ pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignmen
             let mixture = restore_mixture(&trained.shape, &tensors, images, device)?;
             Ok(mixture::assign(&mixture, &trained.loss, images, device))
         }
-        Shape::Autoencoder(_) => Err(Failure::bad_input(
-            "the model is an autoencoder, which assigns nothing: connect a manager or a mixture",
+        Shape::Autoencoder(_) | Shape::Centred(_) | Shape::Vade(_) => Err(Failure::bad_input(
+            "the model is neither a manager nor a mixture: connect one that `manager_fit`, `moe_train` or \
+             `mixture_train` made",
         )),
     }
 }
@@ -160,4 +173,51 @@ pub fn check_fit(images: &Images, architecture: &crate::nn::architecture::Archit
         "the images are {}×{}×{}, the model was trained on {}×{}×{}: use the same `load` settings for both",
         images.channels, images.height, images.width, a.channels, a.side, a.side
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::architecture::Architecture;
+    use crate::nn::centred::Centred;
+    use crate::random::Draws;
+    use burn::tensor::Tensor;
+    use moelab_stages::network::Variant;
+
+    #[test]
+    fn the_autoencoder_of_a_model_with_centres_reads_back_alone() {
+        let device = Device::flex();
+        let shape = AutoencoderShape {
+            architecture: Architecture::new(1, 8, 8, 2).unwrap(),
+            latent_dim: 3,
+            variant: Variant::Ae,
+        };
+        let model = Autoencoder::new(&shape, &device.clone().autodiff());
+        let model = weights::initialise(model, &Draws::new(1)).valid();
+        let clustered = ClusteredShape {
+            autoencoder: shape.clone(),
+            clusters: 2,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        let centred = Centred::new(model.clone(), Tensor::zeros([2, 3], &device));
+        save(&path, &centred, &Shape::Centred(clustered)).unwrap();
+        let (read, found) = autoencoder(&path, &device).unwrap();
+        assert_eq!(found, shape);
+        assert_eq!(weights::collect(&read), weights::collect(&model));
+    }
+
+    #[test]
+    fn a_manager_is_not_taken_for_an_autoencoder() {
+        let device = Device::flex();
+        let shape = ManagerShape {
+            architecture: Architecture::new(1, 8, 8, 2).unwrap(),
+            experts: 2,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model");
+        save(&path, &Manager::new(&shape, &device), &Shape::Manager(shape)).unwrap();
+        let refused = format!("{:?}", autoencoder(&path, &device).err());
+        assert!(refused.contains("not an autoencoder"), "{refused}");
+    }
 }

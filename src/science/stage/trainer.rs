@@ -8,7 +8,7 @@ use crate::nn::weights;
 use crate::random::standard_normal;
 use crate::train::augment::augment;
 use crate::train::fit::{At, History, Plan, Step};
-use crate::train::images::{Images, gather};
+use crate::train::images::{INFERENCE_BATCH, Images, gather};
 use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use moelab_engine::job::{Failure, JobContext};
@@ -64,6 +64,15 @@ impl<'a> Trainer<'a> {
         (0..self.images.rows).collect()
     }
 
+    /// All images as they are, in order and in batches for inference, without autodiff.
+    pub fn batches(&self) -> impl Iterator<Item = Tensor<4>> {
+        let rows = self.images.rows;
+        (0..rows).step_by(INFERENCE_BATCH).map(move |start| {
+            let pixels = self.pixels.clone();
+            pixels.narrow(0, start, INFERENCE_BATCH.min(rows - start))
+        })
+    }
+
     /// The images of a batch as they are, [B, C, D, D].
     pub fn clean(&self, rows: &[usize]) -> Tensor<4> {
         Tensor::from_inner(gather(&self.pixels, rows))
@@ -94,9 +103,22 @@ impl<'a> Trainer<'a> {
         rows: &[usize],
         step: impl Fn(&M, &[usize], At) -> Step,
     ) -> Result<(M, History), Failure> {
+        self.fit_until(plan, columns, model, rows, step, |_| false)
+    }
+
+    /// Like [`fit`](Self::fit), but ends before an epoch whose model is `settled`.
+    pub fn fit_until<M: Module>(
+        &self,
+        plan: Plan,
+        columns: Vec<String>,
+        model: M,
+        rows: &[usize],
+        step: impl Fn(&M, &[usize], At) -> Step,
+        settled: impl Fn(&M) -> bool,
+    ) -> Result<(M, History), Failure> {
         let training = self.session.training(plan, columns)?;
         let (model, curves) = training
-            .fit(model, rows, step)
+            .fit_until(model, rows, step, settled)
             .map_err(|error| self.session.failure(error))?;
         history::write(&curves, &self.session.job.output("history")?)?;
         Ok((model.valid(), curves))

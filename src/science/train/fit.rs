@@ -170,6 +170,21 @@ impl Training<'_> {
         rows: &[usize],
         step: impl Fn(&M, &[usize], At) -> Step,
     ) -> Result<(M, History), FitError> {
+        self.fit_until(model, rows, step, |_| false)
+    }
+
+    /// Like [`fit`](Self::fit), but ends before an epoch whose model is `settled`. The model alone decides, with what it
+    /// carries in checkpoints, so that a resumed run ends where the whole one does.
+    ///
+    /// # Errors
+    /// See [`FitError`].
+    pub fn fit_until<M: Module>(
+        &self,
+        model: M,
+        rows: &[usize],
+        step: impl Fn(&M, &[usize], At) -> Step,
+        settled: impl Fn(&M) -> bool,
+    ) -> Result<(M, History), FitError> {
         if rows.len() < 2 {
             return Err(FitError::TooFewRows { rows: rows.len() });
         }
@@ -178,6 +193,9 @@ impl Training<'_> {
         let mut running = self.resume(model)?;
         while running.position.epoch < self.plan.epochs {
             let epoch = running.position.epoch;
+            if running.position.step == 0 && settled(&running.model) {
+                break;
+            }
             let order = permutation(rows.len(), &mut self.draws.at("order", epoch, 0));
             while running.position.step < steps {
                 let at = At {

@@ -1,6 +1,7 @@
 use super::super::checkpoint::Binding;
 use super::super::loss::AutoencoderLoss;
 use super::super::objective::{Noise, autoencoder_columns, autoencoder_step};
+use super::super::testing::Patience;
 use super::*;
 use crate::device::Choice;
 use crate::nn::architecture::Architecture;
@@ -9,19 +10,6 @@ use crate::random::standard_normal;
 use burn::tensor::TensorData;
 use moelab_stages::network::{Reconstruction, Reduction, Variant};
 use std::cell::Cell;
-
-/// Stops after so many questions.
-struct Patience(Cell<u64>);
-
-impl Watcher for Patience {
-    fn progress(&self, _: u64, _: u64, _: &BTreeMap<String, f64>) {}
-
-    fn should_stop(&self) -> bool {
-        let left = self.0.get();
-        self.0.set(left.saturating_sub(1));
-        left == 0
-    }
-}
 
 const ROWS: usize = 10;
 const LOSS: AutoencoderLoss = AutoencoderLoss {
