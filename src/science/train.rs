@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod damic;
 pub mod experts;
 pub mod fit;
+pub mod gmvae;
 pub mod images;
 pub mod k_dae;
 pub mod loss;
@@ -17,3 +18,5 @@ pub mod vae_em;
 
 #[cfg(test)]
 mod objective_tests;
+#[cfg(test)]
+mod reference;

@@ -1,9 +1,10 @@
 //! Models as artifacts: weights by module path, the architecture beside them.
 
 use super::cluster_table::Assignments;
-use super::{mixture, refuse};
+use super::{gmvae_train, mixture, refuse};
 use crate::matrix::Matrix;
 use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
+use crate::nn::gmvae::{Data, Gmvae, GmvaeShape};
 use crate::nn::manager::{Manager, ManagerShape};
 use crate::nn::mixture::{Mixture, MixtureShape};
 use crate::nn::weights;
@@ -24,6 +25,7 @@ pub enum Shape {
     Autoencoder(AutoencoderShape),
     Manager(ManagerShape),
     Mixture(TrainedMixture),
+    Gmvae(GmvaeShape),
 }
 
 /// A mixture and the loss its experts compete by.
@@ -82,7 +84,7 @@ pub fn manager(path: &Path, device: &Device) -> Result<(Manager, ManagerShape), 
     }
 }
 
-/// What a manager or a mixture says of images; `device` has no autodiff.
+/// What a manager, a mixture or a Gaussian mixture VAE says of images; `device` has no autodiff.
 pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignments, Failure> {
     let (file, shape) = open(path)?;
     let tensors = file.all_f32().map_err(refuse)?;
@@ -101,6 +103,13 @@ pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignmen
             }
             let mixture = weights::restore(Mixture::new(&shape, device), &tensors).map_err(refuse)?;
             Ok(mixture::assign(&mixture, &loss, images, device))
+        }
+        Shape::Gmvae(shape) => {
+            if let Data::Images(architecture) = &shape.data {
+                check_fit(images, architecture)?;
+            }
+            let model = weights::restore(Gmvae::new(&shape, device), &tensors).map_err(refuse)?;
+            Ok(gmvae_train::assign(&model, images, device))
         }
         Shape::Autoencoder(_) => Err(Failure::bad_input(
             "the model is an autoencoder, which assigns nothing: connect a manager or a mixture",

@@ -8,19 +8,17 @@ use super::minimax::{Form, minimax_step};
 use super::mixae::mixae_step;
 use super::mixture::{Weights, mixture_step};
 use super::objective::{Noise, autoencoder_step};
+use super::reference::{Reference, near, same_gradients};
 use super::vae_em::Em;
-use crate::device::{self, Choice};
+use crate::device::Choice;
 use crate::nn::architecture::Architecture;
 use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
 use crate::nn::manager::ManagerShape;
 use crate::nn::mixture::{Mixture, MixtureShape};
-use crate::nn::weights::{self, Path};
-use crate::tensors::{Named, TensorFile, host};
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor};
+use crate::tensors::host;
+use burn::tensor::Tensor;
 use moelab_stages::network::{Reconstruction, Reduction, Variant};
 use serde::Deserialize;
-use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
 struct Meta {
@@ -45,45 +43,13 @@ struct Meta {
     mixae_loss: f64,
 }
 
-struct Fixture {
-    meta: Meta,
-    tensors: BTreeMap<String, Named>,
-    device: Device,
+type Fixture = Reference<Meta>;
+
+fn open(choice: Choice) -> Fixture {
+    Reference::open("step", choice)
 }
 
 impl Fixture {
-    fn new(choice: Choice) -> Self {
-        let path = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/fixtures/training/step.safetensors"
-        );
-        let file = TensorFile::open(path.as_ref()).unwrap();
-        let device = device::open(choice, 1).unwrap().autodiff();
-        Self {
-            meta: file.meta().unwrap(),
-            tensors: file.all_f32().unwrap(),
-            device,
-        }
-    }
-
-    fn part(&self, prefix: &str) -> BTreeMap<String, Named> {
-        let stripped =
-            |(name, tensor): (&String, &Named)| Some((name.strip_prefix(prefix)?.to_owned(), tensor.clone()));
-        self.tensors.iter().filter_map(stripped).collect()
-    }
-
-    /// Puts the fixture's weights into a network; running statistics, which training does not read, stay as they are.
-    fn load<M: Module>(&self, module: M, prefix: &str) -> M {
-        self.put(module, self.part(prefix))
-    }
-
-    fn put<M: Module>(&self, module: M, weights: BTreeMap<String, Named>) -> M {
-        let mut tensors = weights::collect(&module);
-        tensors.retain(|name, _| name.contains("running_"));
-        tensors.extend(weights);
-        weights::restore(module, &tensors).unwrap()
-    }
-
     fn both(&self) -> Vec<Noise> {
         vec![self.noise(0), self.noise(1)]
     }
@@ -98,12 +64,12 @@ impl Fixture {
     }
 
     fn images(&self) -> Tensor<4> {
-        self.tensors["images"].to_tensor(&self.device)
+        self.tensor("images")
     }
 
     fn noise(&self, k: usize) -> Noise {
         Noise {
-            posterior: self.tensors[&format!("noise.{k}")].to_tensor(&self.device),
+            posterior: self.tensor(&format!("noise.{k}")),
             prior: None,
         }
     }
@@ -119,63 +85,8 @@ impl Fixture {
     }
 }
 
-struct Collect<'a> {
-    path: Path,
-    gradients: &'a [Gradients],
-    found: BTreeMap<String, Vec<f32>>,
-}
-
-impl ModuleVisitor for Collect<'_> {
-    fn enter_module(&mut self, name: &str, _: &str) {
-        self.path.enter(name);
-    }
-
-    fn exit_module(&mut self, _: &str, _: &str) {
-        self.path.exit();
-    }
-
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let parts: Vec<_> = self
-            .gradients
-            .iter()
-            .filter_map(|part| param.val().grad(part))
-            .collect();
-        assert!(parts.len() <= 1, "{} has a gradient in two parts", self.path.name());
-        self.found
-            .extend(parts.into_iter().map(|gradient| (self.path.name(), host(gradient))));
-    }
-}
-
-fn near(name: &str, ours: f64, theirs: f64) {
-    assert!(
-        (ours - theirs).abs() <= 1e-4 * theirs.abs().max(1e-3),
-        "{name}: {ours} here, {theirs} in PyTorch"
-    );
-}
-
-/// Every parameter has a gradient, equal to PyTorch's within 1e-4 of the largest value of its tensor.
-fn same_gradients<M: Module>(model: &M, step: &Step, expected: &BTreeMap<String, Named>) {
-    let mut collect = Collect {
-        path: Path::default(),
-        gradients: &step.gradients,
-        found: BTreeMap::new(),
-    };
-    model.visit(&mut collect);
-    assert_eq!(
-        collect.found.keys().collect::<Vec<_>>(),
-        expected.keys().collect::<Vec<_>>()
-    );
-    for (name, ours) in &collect.found {
-        let theirs = &expected[name].values;
-        let scale = theirs.iter().fold(1e-3_f32, |most, v| most.max(v.abs()));
-        for (a, b) in ours.iter().zip(theirs) {
-            assert!((a - b).abs() <= 1e-4 * scale, "{name}: {a} here, {b} in PyTorch");
-        }
-    }
-}
-
 fn vae_agrees(choice: Choice) {
-    let fixture = Fixture::new(choice);
+    let fixture = open(choice);
     let model = fixture.load(Autoencoder::new(&fixture.expert(0), &fixture.device), "vae.weights.");
     let step = autoencoder_step(&model, &fixture.loss(), fixture.images(), fixture.noise(0));
     let values = host(step.values.clone());
@@ -226,7 +137,7 @@ fn same(fixture: &Fixture, name: &str, loss: f64, model: &Mixture, step: &Step) 
 }
 
 fn mixture_agrees(choice: Choice) {
-    let fixture = Fixture::new(choice);
+    let fixture = open(choice);
     let model = mixture(&fixture, Gate::Manager);
     let meta = &fixture.meta;
     let noise = fixture.both();
@@ -277,7 +188,7 @@ fn a_mixture_step_on_flex_agrees_with_pytorch() {
 }
 
 fn minimax_agrees(choice: Choice) {
-    let fixture = Fixture::new(choice);
+    let fixture = open(choice);
     let meta = &fixture.meta;
     for (form, loss, name) in [
         (Form::Exact, meta.exact_loss, "exact"),
@@ -309,7 +220,7 @@ fn a_minimax_step_on_flex_agrees_with_pytorch() {
 }
 
 fn damic_agrees(choice: Choice) {
-    let fixture = Fixture::new(choice);
+    let fixture = open(choice);
     let model = mixture(&fixture, Gate::Manager);
     let manager = model.manager.as_ref().unwrap();
     let (images, noise) = (fixture.images(), fixture.both());
@@ -329,7 +240,7 @@ fn a_damic_step_on_flex_agrees_with_pytorch() {
 }
 
 fn k_dae_agrees(choice: Choice) {
-    let fixture = Fixture::new(choice);
+    let fixture = open(choice);
     let model = mixture(&fixture, Gate::None);
     let (images, noise) = (fixture.images(), fixture.both());
     let step = k_dae_step(&model.experts, &fixture.loss(), images, noise, None);
@@ -348,7 +259,7 @@ fn a_k_dae_step_on_flex_agrees_with_pytorch() {
 }
 
 fn mixae_agrees(choice: Choice) {
-    let fixture = Fixture::new(choice);
+    let fixture = open(choice);
     let model = mixture(&fixture, Gate::Codes);
     let gate = model.code_gate.as_ref().unwrap();
     let (images, noise) = (fixture.images(), fixture.both());
@@ -369,9 +280,9 @@ fn a_mixae_step_on_flex_agrees_with_pytorch() {
 }
 
 fn m_step_agrees(choice: Choice) {
-    let fixture = Fixture::new(choice);
+    let fixture = open(choice);
     let model = mixture(&fixture, Gate::None);
-    let u = fixture.tensors["responsibilities"].to_tensor(&fixture.device);
+    let u = fixture.tensor("responsibilities");
     let em = Em::new(model.clone(), u);
     let rows: Vec<usize> = (0..fixture.images().dims()[0]).collect();
     let step = em.step(&fixture.loss(), fixture.images(), &rows, fixture.both());
