@@ -110,8 +110,8 @@ fn metrics(r: &Matrix, curves: &History) -> Value {
             "used_clusters".to_owned(),
             json!(sizes.iter().filter(|&&size| size > 0).count()),
         ),
-        // The number of clusters of equal size that would be as hard to guess.
-        ("effective_clusters".to_owned(), json!(spread.exp())),
+        // exp of the mutual information of rows and clusters: components that cannot be told apart count as one.
+        ("effective_clusters".to_owned(), json!((spread - entropy).exp())),
         ("assignment_entropy".to_owned(), json!(entropy)),
     ]);
     Value::Object(metrics)
@@ -146,8 +146,15 @@ mod tests {
     }
 
     #[test]
-    fn undecided_rows_raise_the_entropy() {
-        let metrics = metrics(&Matrix::new(2, 2, vec![0.5; 4]), &History::default());
-        assert!((metrics["assignment_entropy"].as_f64().unwrap() - 2.0_f64.ln()).abs() < 1e-12);
+    fn components_that_coincide_count_as_one() {
+        // The first two share the first two rows alike, the third has the others.
+        let r = Matrix::new(
+            4,
+            3,
+            [[0.5, 0.5, 0.], [0.5, 0.5, 0.], [0., 0., 1.], [0., 0., 1.]].concat(),
+        );
+        let metrics = metrics(&r, &History::default());
+        assert!((metrics["effective_clusters"].as_f64().unwrap() - 2.0).abs() < 1e-12);
+        assert!((metrics["assignment_entropy"].as_f64().unwrap() - 2.0_f64.ln() / 2.0).abs() < 1e-12);
     }
 }
