@@ -105,8 +105,11 @@ pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignmen
             Ok(mixture::assign(&mixture, &loss, images, device))
         }
         Shape::Gmvae(shape) => {
-            if let Data::Images(architecture) = &shape.data {
-                check_fit(images, architecture)?;
+            match &shape.data {
+                Data::Images(architecture) => check_fit(images, architecture)?,
+                Data::Points { .. } => {
+                    return Err(Failure::bad_input("the model was trained on points, not on images"));
+                }
             }
             let model = weights::restore(Gmvae::new(&shape, device), &tensors).map_err(refuse)?;
             Ok(gmvae_train::assign(&model, images, device))
