@@ -30,6 +30,20 @@ def npy(descr: str, shape: str, body: bytes, fortran: bool = False, version: int
     return b"\x93NUMPY" + bytes([version, 0]) + length + text + body
 
 
+def element(kind: int, body: bytes, pad: bool = True) -> bytes:
+    """One element of a MATLAB file of level 5."""
+    return struct.pack("<2I", kind, len(body)) + body + bytes(-len(body) % 8 if pad else 0)
+
+
+def matrix(name: str, kind: int, dims: list[int], type_: int, body: bytes) -> bytes:
+    parts = [bytes([kind]) + bytes(7), struct.pack(f"<{len(dims)}i", *dims), name.encode(), body]
+    return element(14, b"".join(element(t, part) for t, part in zip([6, 5, 1, type_], parts)))
+
+
+def matlab(*elements: bytes) -> bytes:
+    return b"MATLAB 5.0 MAT-file".ljust(124) + b"\0\1IM" + b"".join(elements)
+
+
 def png(width: int, height: int, colour: int, depth: int, rows: bytes, said: tuple[int, int] | None = None) -> bytes:
     """`colour` is the PNG colour type; `said` is what the header says of the size where it lies."""
 
@@ -130,6 +144,13 @@ def readers() -> None:
 
     seed("cifar", "record", bytes([3]) + bytes(3072))
     seed("cifar", "label", bytes([10]) + bytes(3072))
+    seed("cifar", "superclass", bytes([19, 99]) + bytes(3072))
+    seed("stl", "images", bytes([2, 1, 10]) + bytes(2 * 27648))
+
+    x, y = matrix("X", 9, [32, 32, 3, 1], 2, bytes(3072)), matrix("y", 6, [1, 1], 9, struct.pack("<d", 10))
+    seed("matlab", "plain", matlab(x, y))
+    seed("matlab", "packed", matlab(*(element(15, zlib.compress(part), pad=False) for part in (x, y))))
+    seed("matlab", "huge", matlab(matrix("X", 9, [2**31 - 1] * 4, 2, bytes(8))))
     seed("digits", "lines", (",".join(["16"] * 64) + ",9\n" + ",".join(["0"] * 64) + ",0\n").encode())
 
     for name, content in PICTURES.items():

@@ -3,7 +3,7 @@
 
 use super::images::{Images, Part};
 use super::transform::Size;
-use super::{DataError, Split, cifar, content, digits, idx, image_folder, libsvm, npy};
+use super::{DataError, Split, cifar, content, digits, idx, image_folder, libsvm, matlab, npy, stl, svhn};
 use std::path::PathBuf;
 
 /// Packed content is unpacked up to this many bytes.
@@ -31,6 +31,19 @@ pub fn libsvm(bytes: &[u8]) {
 
 pub fn cifar(bytes: &[u8]) {
     whole(cifar::batch(bytes, "x"));
+    whole(cifar::superclasses(bytes, "x"));
+}
+
+/// The first byte says how many labels lead; the rest are images.
+pub fn stl(bytes: &[u8]) {
+    let (&[labels], rest) = bytes.split_first_chunk().unwrap_or((&[0], &[]));
+    let (labels, images) = rest.split_at((labels as usize).min(rest.len()));
+    whole(stl::labelled(images, labels, ["x", "y"]));
+}
+
+pub fn matlab(bytes: &[u8]) {
+    let _ = matlab::arrays(bytes, "x");
+    whole(svhn::digits(bytes, "x"));
 }
 
 pub fn digits(bytes: &[u8]) {

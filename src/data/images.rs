@@ -85,6 +85,17 @@ impl Part {
     }
 }
 
+/// Square planes stored column by column, turned row by row.
+pub(crate) fn rows_of_columns(columns: &[u8], side: usize) -> Vec<u8> {
+    let mut rows = Vec::with_capacity(columns.len());
+    for plane in columns.chunks_exact(side * side) {
+        for row in 0..side {
+            rows.extend((0..side).map(|column| plane[column * side + row]));
+        }
+    }
+    rows
+}
+
 impl Labels {
     pub(crate) fn select(&self, keep: &[usize]) -> Self {
         Self {

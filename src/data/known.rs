@@ -5,12 +5,12 @@ use super::content;
 use super::error::DataError;
 use super::fetch;
 use super::images::{Images, Labels, Part};
-use super::registry::{CIFAR_ARCHIVE, CIFAR_NAME, Form, KnownFile, KnownSet, SETS};
-use super::{DataDir, Split, cifar, coil, digits, idx, libsvm};
+use super::registry::{Archive, Form, KnownFile, KnownSet, SETS};
+use super::{DataDir, Split, cifar, coil, digits, idx, libsvm, stl, svhn};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// No decompressed file of a known set is larger, in bytes (the largest has 47 MB).
+/// No decompressed file of a known set is larger, in bytes (the largest has 221 MB).
 const MAX_FILE: u64 = 256 << 20;
 
 /// Names of all known sets.
@@ -19,7 +19,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// Pinned digests by role of the files that a split of a known set needs. Needs no file. `None` for a set or split that
-/// is not known, and for sets whose content was never pinned (`cifar10`, `usps-smoothed`): use [`local_digests`].
+/// is not known, and for sets whose content was never pinned (`cifar10`, `cifar100-20`, `stl10`, `usps-smoothed`): use [`local_digests`].
 pub fn source_digests(name: &str, split: Split) -> Option<BTreeMap<String, String>> {
     let set = SETS.iter().find(|s| s.name == name)?;
     if !set.has(split) {
@@ -101,10 +101,10 @@ struct Content {
 fn contents(set: &'static KnownSet, split: Split, at: &DataDir) -> Result<Vec<Content>, DataError> {
     let mut found = Vec::new();
     for file in set.of_split(split) {
-        match on_disk(set, file, at)? {
-            Some(content) => found.push(content),
-            None if set.form == Form::Cifar => return cifar_archive(set, split, at),
-            None => {
+        match (on_disk(set, file, at)?, &set.archive) {
+            (Some(content), _) => found.push(content),
+            (None, Some(archive)) => return from_archive(set, archive, split, at),
+            (None, None) => {
                 fetch_file(set, file, split, at)?;
                 let again = on_disk(set, file, at)?;
                 found.push(again.ok_or_else(|| missing(set, split, at, String::new()))?);
@@ -236,8 +236,8 @@ pub(super) fn fetch_any(
 
 fn missing(set: &KnownSet, split: Split, at: &DataDir, download: String) -> DataError {
     let mut files: Vec<&str> = set.of_split(split).map(|f| f.names[0]).collect();
-    if set.form == Form::Cifar {
-        files = vec![CIFAR_NAME];
+    if let Some(archive) = &set.archive {
+        files = vec![archive.name];
     }
     let published = match set.name {
         // The pinned texts have no public home that we know, only their pixels have.
@@ -255,17 +255,22 @@ fn missing(set: &KnownSet, split: Split, at: &DataDir, download: String) -> Data
     }
 }
 
-/// The batches out of the published archive.
-fn cifar_archive(set: &'static KnownSet, split: Split, at: &DataDir) -> Result<Vec<Content>, DataError> {
+/// The files out of the published archive.
+fn from_archive(
+    set: &'static KnownSet,
+    published: &Archive,
+    split: Split,
+    at: &DataDir,
+) -> Result<Vec<Content>, DataError> {
     let folders = || set.folders.iter().map(|f| at.dir.join(f)).chain([at.dir.clone()]);
-    let names = [CIFAR_NAME, "cifar-10-binary.tar"];
+    let names = [published.name, published.name.trim_end_matches(".gz")];
     let archive = match folders().flat_map(|f| names.map(|n| f.join(n))).find(|p| p.is_file()) {
         Some(path) => path,
         None => {
-            let target = at.dir.join(set.folders[0]).join(CIFAR_NAME);
-            fetch_any(set, CIFAR_NAME, &target, split, at, &|path| {
+            let target = at.dir.join(set.folders[0]).join(published.name);
+            fetch_any(set, published.name, &target, split, at, &|path| {
                 let bytes = std::fs::read(path).map_err(|e| DataError::io("read", path, e))?;
-                match content::sha256(&bytes) == CIFAR_ARCHIVE {
+                match content::sha256(&bytes) == published.digest {
                     true => Ok(()),
                     false => Err(DataError::format(
                         path.display(),
@@ -332,6 +337,18 @@ fn read(set: &KnownSet, found: &[Content]) -> Result<Part, DataError> {
         Form::Usps => found
             .iter()
             .try_for_each(|c| add(libsvm::usps(&c.bytes, &c.place)?, c))?,
+        Form::Stl => {
+            for pair in found.chunks_exact(2) {
+                let places = [&*pair[0].place, &pair[1].place];
+                add(stl::labelled(&pair[0].bytes, &pair[1].bytes, places)?, &pair[0])?;
+            }
+        }
+        Form::Svhn => found
+            .iter()
+            .try_for_each(|c| add(svhn::digits(&c.bytes, &c.place)?, c))?,
+        Form::Cifar100 => found
+            .iter()
+            .try_for_each(|c| add(cifar::superclasses(&c.bytes, &c.place)?, c))?,
         _ => found
             .iter()
             .try_for_each(|c| add(cifar::batch(&c.bytes, &c.place)?, c))?,

@@ -117,13 +117,41 @@ fn cifar_is_the_same_from_files_and_from_the_archive() {
     let packed = tempfile::tempdir().unwrap();
     write(
         packed.path(),
-        CIFAR_NAME,
+        "cifar-10-binary.tar.gz",
         &gzip(&tar(&[("cifar-10-batches-bin/test_batch.bin", batch)])),
     );
     let a = load("cifar10", Split::Test, &at(files.path())).unwrap();
     assert_eq!((a.n, a.channels, counts(&a)[9]), (10_000, 3, 2500));
     assert_eq!(a, load("cifar10", Split::Test, &at(packed.path())).unwrap());
     assert!(why("cifar10", Split::All, packed.path()).contains("data_batch_1.bin: is not in the archive"));
+}
+
+#[test]
+fn cifar_100_by_superclass_is_the_same_from_files_and_from_the_archive() {
+    let records = cifar::tests::fine_records(&[[0, 99], [19, 0]].repeat(5000));
+    let files = tempfile::tempdir().unwrap();
+    write(files.path(), "cifar100/test.bin", &records);
+    let packed = tempfile::tempdir().unwrap();
+    let archive = tar(&[("cifar-100-binary/test.bin", records)]);
+    write(packed.path(), "cifar-100-binary.tar", &archive);
+    let a = load("cifar100-20", Split::Test, &at(files.path())).unwrap();
+    assert_eq!((a.n, a.channels, counts(&a)[19]), (10_000, 3, 5000));
+    assert_eq!(a, load("cifar100-20", Split::Test, &at(packed.path())).unwrap());
+}
+
+#[test]
+fn stl_of_another_number_of_images_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "stl10/stl10_binary/train_X.bin", &vec![0; 2 * 27_648]);
+    write(dir.path(), "stl10/stl10_binary/train_y.bin", &[1, 2]);
+    assert!(why("stl10", Split::Train, dir.path()).contains("holds 2 images where `train_images` has 5000"));
+}
+
+#[test]
+fn svhn_of_other_content_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "svhn/test_32x32.mat", b"not it");
+    assert!(why("svhn", Split::Test, dir.path()).contains("cdce80df"));
 }
 
 #[test]

@@ -17,12 +17,15 @@ pub mod image_folder;
 pub mod images;
 pub mod known;
 mod libsvm;
+mod matlab;
 pub mod matrix;
 mod memory;
 mod npy;
 pub mod random;
 mod registry;
+mod stl;
 mod subset;
+mod svhn;
 pub mod synthetic;
 #[cfg(test)]
 pub mod testing;

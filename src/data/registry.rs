@@ -9,7 +9,11 @@ pub(crate) enum Form {
     Idx,
     Usps,
     Cifar,
+    /// Labelled by superclass.
+    Cifar100,
     Coil,
+    Stl,
+    Svhn,
 }
 
 /// One file of a known set. Any of `names` is accepted, plain or with the ending .gz, .bz2 or .xz.
@@ -25,12 +29,22 @@ pub(crate) struct KnownFile {
     pub remote: &'static str,
 }
 
+pub(crate) struct Archive {
+    /// As it is published; without the ending `.gz`, it has been unpacked.
+    pub name: &'static str,
+    /// SHA-256 as it is published (compressed), for verifying a download. The digests of the files inside have not been
+    /// seen by us, so they are not pinned.
+    pub digest: &'static str,
+}
+
 /// A known set; `folders` are searched below the data folder, in this order.
 pub(crate) struct KnownSet {
     pub name: &'static str,
     pub form: Form,
     pub folders: &'static [&'static str],
     pub files: &'static [KnownFile],
+    /// The archive that the files are published in, if they are read out of it.
+    pub archive: Option<Archive>,
     /// Addresses below which the files are published; the first that works is used.
     pub homes: &'static [&'static str],
     pub class_names: &'static [&'static str],
@@ -49,7 +63,8 @@ impl KnownSet {
     }
 }
 
-const fn idx(
+/// A file with a pin, which can be fetched.
+const fn pinned(
     role: &'static str,
     split: Split,
     names: &'static [&'static str],
@@ -72,21 +87,17 @@ const TRAIN_LABELS: &[&str] = &["train-labels-idx1-ubyte", "train-labels.idx1-ub
 const TEST_IMAGES: &[&str] = &["t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"];
 const TEST_LABELS: &[&str] = &["t10k-labels-idx1-ubyte", "t10k-labels.idx1-ubyte"];
 
-const fn batch(role: &'static str, split: Split, names: &'static [&'static str]) -> KnownFile {
+/// A file without a pin, which cannot be fetched by itself.
+const fn unpinned(role: &'static str, split: Split, names: &'static [&'static str], items: usize) -> KnownFile {
     KnownFile {
         role,
         split,
         names,
         digest: None,
-        items: 10_000,
+        items,
         remote: "",
     }
 }
-
-/// SHA-256 of CIFAR-10's published archive as it is (compressed), for verifying a download. The digests of the batches
-/// inside have not been seen by us, so they are not pinned.
-pub(crate) const CIFAR_ARCHIVE: &str = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd";
-pub(crate) const CIFAR_NAME: &str = "cifar-10-binary.tar.gz";
 
 pub(crate) static SETS: &[KnownSet] = &[
     KnownSet {
@@ -101,6 +112,7 @@ pub(crate) static SETS: &[KnownSet] = &[
             items: 1797,
             remote: "",
         }],
+        archive: None,
         homes: &["https://doi.org/10.24432/C50P49"],
         class_names: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
     },
@@ -109,7 +121,7 @@ pub(crate) static SETS: &[KnownSet] = &[
         form: Form::Idx,
         folders: &["mnist", "MNIST/raw", "MNIST", "mnist/raw"],
         files: &[
-            idx(
+            pinned(
                 "train_images",
                 Split::Train,
                 TRAIN_IMAGES,
@@ -117,7 +129,7 @@ pub(crate) static SETS: &[KnownSet] = &[
                 60_000,
                 "train-images-idx3-ubyte.gz",
             ),
-            idx(
+            pinned(
                 "train_labels",
                 Split::Train,
                 TRAIN_LABELS,
@@ -125,7 +137,7 @@ pub(crate) static SETS: &[KnownSet] = &[
                 60_000,
                 "train-labels-idx1-ubyte.gz",
             ),
-            idx(
+            pinned(
                 "test_images",
                 Split::Test,
                 TEST_IMAGES,
@@ -133,7 +145,7 @@ pub(crate) static SETS: &[KnownSet] = &[
                 10_000,
                 "t10k-images-idx3-ubyte.gz",
             ),
-            idx(
+            pinned(
                 "test_labels",
                 Split::Test,
                 TEST_LABELS,
@@ -142,6 +154,7 @@ pub(crate) static SETS: &[KnownSet] = &[
                 "t10k-labels-idx1-ubyte.gz",
             ),
         ],
+        archive: None,
         homes: &[
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -159,7 +172,7 @@ pub(crate) static SETS: &[KnownSet] = &[
             "fashion",
         ],
         files: &[
-            idx(
+            pinned(
                 "train_images",
                 Split::Train,
                 TRAIN_IMAGES,
@@ -167,7 +180,7 @@ pub(crate) static SETS: &[KnownSet] = &[
                 60_000,
                 "train-images-idx3-ubyte.gz",
             ),
-            idx(
+            pinned(
                 "train_labels",
                 Split::Train,
                 TRAIN_LABELS,
@@ -175,7 +188,7 @@ pub(crate) static SETS: &[KnownSet] = &[
                 60_000,
                 "train-labels-idx1-ubyte.gz",
             ),
-            idx(
+            pinned(
                 "test_images",
                 Split::Test,
                 TEST_IMAGES,
@@ -183,7 +196,7 @@ pub(crate) static SETS: &[KnownSet] = &[
                 10_000,
                 "t10k-images-idx3-ubyte.gz",
             ),
-            idx(
+            pinned(
                 "test_labels",
                 Split::Test,
                 TEST_LABELS,
@@ -193,6 +206,7 @@ pub(crate) static SETS: &[KnownSet] = &[
             ),
         ],
         // The first has no TLS; the pins make up for that.
+        archive: None,
         homes: &[
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
             "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
@@ -232,6 +246,7 @@ pub(crate) static SETS: &[KnownSet] = &[
                 remote: "",
             },
         ],
+        archive: None,
         homes: &[],
         class_names: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
     },
@@ -257,6 +272,7 @@ pub(crate) static SETS: &[KnownSet] = &[
                 remote: "usps.t.bz2",
             },
         ],
+        archive: None,
         homes: &["https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/multiclass/"],
         class_names: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
     },
@@ -270,13 +286,17 @@ pub(crate) static SETS: &[KnownSet] = &[
             "CIFAR10",
         ],
         files: &[
-            batch("data_batch_1", Split::Train, &["data_batch_1.bin"]),
-            batch("data_batch_2", Split::Train, &["data_batch_2.bin"]),
-            batch("data_batch_3", Split::Train, &["data_batch_3.bin"]),
-            batch("data_batch_4", Split::Train, &["data_batch_4.bin"]),
-            batch("data_batch_5", Split::Train, &["data_batch_5.bin"]),
-            batch("test_batch", Split::Test, &["test_batch.bin"]),
+            unpinned("data_batch_1", Split::Train, &["data_batch_1.bin"], 10_000),
+            unpinned("data_batch_2", Split::Train, &["data_batch_2.bin"], 10_000),
+            unpinned("data_batch_3", Split::Train, &["data_batch_3.bin"], 10_000),
+            unpinned("data_batch_4", Split::Train, &["data_batch_4.bin"], 10_000),
+            unpinned("data_batch_5", Split::Train, &["data_batch_5.bin"], 10_000),
+            unpinned("test_batch", Split::Test, &["test_batch.bin"], 10_000),
         ],
+        archive: Some(Archive {
+            name: "cifar-10-binary.tar.gz",
+            digest: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        }),
         homes: &["https://www.cs.toronto.edu/~kriz/"],
         class_names: &super::cifar::CLASSES,
     },
@@ -298,10 +318,68 @@ pub(crate) static SETS: &[KnownSet] = &[
             items: 1440,
             remote: "coil-20-proc.zip",
         }],
+        archive: None,
         homes: &[
             "https://www.cs.columbia.edu/CAVE/databases/SLAM_coil-20_coil-100/coil-20/",
             "https://cave.cs.columbia.edu/old/databases/SLAM_coil-20_coil-100/coil-20/",
         ],
         class_names: &[],
+    },
+    KnownSet {
+        name: "cifar100-20",
+        form: Form::Cifar100,
+        folders: &["cifar100", "cifar100/cifar-100-binary", "cifar-100-binary", "CIFAR100"],
+        files: &[
+            unpinned("train", Split::Train, &["train.bin"], 50_000),
+            unpinned("test", Split::Test, &["test.bin"], 10_000),
+        ],
+        archive: Some(Archive {
+            name: "cifar-100-binary.tar.gz",
+            digest: "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+        }),
+        homes: &["https://www.cs.toronto.edu/~kriz/"],
+        class_names: &super::cifar::SUPERCLASSES,
+    },
+    KnownSet {
+        name: "stl10",
+        form: Form::Stl,
+        folders: &["stl10", "stl10/stl10_binary", "stl10_binary", "STL10"],
+        // The labelled images. They are published in an archive of 2.6 GB, most of it unlabelled images: unpack it.
+        files: &[
+            unpinned("train_images", Split::Train, &["train_X.bin"], 5000),
+            unpinned("train_labels", Split::Train, &["train_y.bin"], 5000),
+            unpinned("test_images", Split::Test, &["test_X.bin"], 8000),
+            unpinned("test_labels", Split::Test, &["test_y.bin"], 8000),
+        ],
+        archive: None,
+        homes: &["http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"],
+        class_names: &super::stl::CLASSES,
+    },
+    KnownSet {
+        name: "svhn",
+        form: Form::Svhn,
+        folders: &["svhn", "SVHN"],
+        // The cropped digits; the pins are those of TensorFlow Datasets.
+        files: &[
+            pinned(
+                "train",
+                Split::Train,
+                &["train_32x32.mat"],
+                "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+                73_257,
+                "train_32x32.mat",
+            ),
+            pinned(
+                "test",
+                Split::Test,
+                &["test_32x32.mat"],
+                "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+                26_032,
+                "test_32x32.mat",
+            ),
+        ],
+        archive: None,
+        homes: &["http://ufldl.stanford.edu/housenumbers/"],
+        class_names: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
     },
 ];

@@ -10,12 +10,14 @@ pub mod hungarian;
 pub mod information;
 pub mod noise;
 pub mod pairs;
+pub mod representative;
 
 pub use accuracy::{Confusion, accuracy, confusion};
 pub use contingency::Contingency;
 pub use information::{Mean, ami, completeness, homogeneity, nmi, v_measure};
 pub use noise::{NOISE, NoiseReport, Scores, assign_noise, score};
 pub use pairs::ari;
+pub use representative::representative_accuracy;
 
 /// Why a score cannot be computed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

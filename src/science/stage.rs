@@ -9,6 +9,7 @@ mod dynae_train;
 mod embed;
 mod evaluate;
 mod gmm;
+mod gmvae_train;
 mod hdbscan;
 mod history;
 mod kmeans;
@@ -58,6 +59,7 @@ fn dispatch(job: &JobContext) -> Result<(), Failure> {
         "select" => select::run(job),
         "manager_fit" => manager_fit::run(job),
         "moe_train" => moe_train::run(job),
+        "gmvae_train" => gmvae_train::run(job),
         "mixture_train" => mixture_train::run(job),
         "assign" => assign::run(job),
         "best_restart" => best_restart::run(job),

@@ -8,6 +8,7 @@ pub mod dec;
 pub mod dynae;
 pub mod experts;
 pub mod fit;
+pub mod gmvae;
 pub mod images;
 pub mod k_dae;
 pub mod loss;

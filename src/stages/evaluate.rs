@@ -1,4 +1,8 @@
 //! `evaluate`: scores clusters or assignments against labels. The only stage that reads labels.
+//!
+//! `acc` is the clustering accuracy: clusters are matched to classes one to one (Hungarian). `acc_representative` is another
+//! rule, in which a cluster takes the class of the row with its greatest membership and many clusters may share one. The
+//! two are never comparable.
 
 use crate::artifact;
 use crate::declare::{never, no_rules, no_sources, settings};
@@ -6,7 +10,7 @@ use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -36,7 +40,7 @@ pub fn stage() -> Stage {
     Stage {
         kind: "evaluate",
         version: VERSION,
-        summary: "Clustering accuracy, NMI, ARI, AMI and the confusion matrix against labels.",
+        summary: "Clustering accuracy, NMI, ARI, AMI and the confusion matrix against labels; accuracy by representatives.",
         inputs: vec![
             Port::one("assignments", &[artifact::ASSIGNMENTS, artifact::CLUSTERS]),
             Port::one("labels", &[artifact::LABELS]),

@@ -13,6 +13,7 @@ pub mod embed;
 pub mod evaluate;
 pub mod frame;
 pub mod gmm;
+pub mod gmvae_train;
 pub mod hdbscan;
 pub mod kmeans;
 pub mod latent_finder;
@@ -45,6 +46,7 @@ pub fn registry() -> Registry {
         select::stage(),
         manager_fit::stage(),
         moe_train::stage(),
+        gmvae_train::stage(),
         mixture_train::stage(),
         assign::stage(),
         best_restart::stage(),

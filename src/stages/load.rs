@@ -20,8 +20,9 @@ pub const VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
-    /// A known set (digits, mnist, fashion-mnist, usps, usps-smoothed, cifar10, coil20), `{folder: PATH}` of PNG or JPEG
-    /// files by class or split/class (also as tar or zip), `{arrays: {images: x.npy, labels: y.npy}}`,
+    /// A known set (digits, mnist, fashion-mnist, usps, usps-smoothed, cifar10, cifar100-20, stl10, svhn, coil20),
+    /// `{folder: PATH}` of PNG or JPEG files by class or split/class (also as tar or zip),
+    /// `{arrays: {images: x.npy, labels: y.npy}}`,
     /// `{arrays: {features: x.npy}}`, or a generator (`{blobs: …}`, `{arcs: …}`, `{moons: …}`). Relative paths are below
     /// the data folder.
     pub dataset: Source,

@@ -10,7 +10,7 @@ use moelab_stages::network::Variant;
 use serde::{Deserialize, Serialize};
 
 /// Bounds of log σ²: beyond them exp overflows long before the fit improves.
-const LOG_VARIANCE: (f64, f64) = (-10.0, 10.0);
+pub(super) const LOG_VARIANCE: (f64, f64) = (-10.0, 10.0);
 
 /// What rebuilds an [`Autoencoder`] before its weights are loaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use super::cluster_table::{Assignments, Clusters, greatest};
 use super::refuse;
 use crate::matrix::Matrix;
-use crate::metrics::{Confusion, NoiseReport, Scores, assign_noise, confusion, score};
+use crate::metrics::{Confusion, NoiseReport, Scores, assign_noise, confusion, representative_accuracy, score};
 use crate::tensors::TensorFile;
 use moelab_engine::job::{Failure, JobContext};
 use moelab_stages::artifact;
@@ -53,6 +53,8 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     metrics.insert("nmi_labelled".into(), json!(report.labelled.as_ref().map(|s| s.nmi)));
     metrics.insert("ari_labelled".into(), json!(report.labelled.as_ref().map(|s| s.ari)));
     metrics.insert("acc_noise_wrong".into(), json!(report.acc_noise_wrong));
+    let by_representative = representative_accuracy(&classes, &headline_labels, &scored.memberships).map_err(refuse)?;
+    metrics.insert("acc_representative".into(), json!(by_representative));
     if let Some(costs) = &scored.costs {
         metrics.extend(cheapest_expert(&classes, &scored.labels, costs)?);
     }

@@ -1,10 +1,11 @@
 //! Models as artifacts: weights by module path, the architecture beside them.
 
 use super::cluster_table::Assignments;
-use super::{mixture, refuse};
+use super::{gmvae_train, mixture, refuse};
 use crate::matrix::Matrix;
 use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
 use crate::nn::centred::ClusteredShape;
+use crate::nn::gmvae::{Data, Gmvae, GmvaeShape};
 use crate::nn::manager::{Manager, ManagerShape};
 use crate::nn::mixture::{Mixture, MixtureShape};
 use crate::nn::weights;
@@ -28,6 +29,7 @@ pub enum Shape {
     Mixture(TrainedMixture),
     Centred(ClusteredShape),
     Vade(ClusteredShape),
+    Gmvae(GmvaeShape),
 }
 
 /// A mixture and the loss its experts compete by.
@@ -68,7 +70,7 @@ pub fn autoencoder(path: &Path, device: &Device) -> Result<(Autoencoder, Autoenc
             tensors = tensors.into_iter().filter_map(of_autoencoder).collect();
             shape.autoencoder
         }
-        Shape::Manager(_) | Shape::Mixture(_) => {
+        Shape::Manager(_) | Shape::Mixture(_) | Shape::Gmvae(_) => {
             return Err(Failure::bad_input(
                 "the model is not an autoencoder: connect one that `pretrain_vae`, `dec_train`, `vade_train` or \
                  `dynae_train` made",
@@ -95,7 +97,7 @@ pub fn manager(path: &Path, device: &Device) -> Result<(Manager, ManagerShape), 
     }
 }
 
-/// What a manager or a mixture says of images; `device` has no autodiff.
+/// What a manager, a mixture or a Gaussian mixture VAE says of images; `device` has no autodiff.
 pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignments, Failure> {
     let (file, shape) = open(path)?;
     let tensors = file.all_f32().map_err(refuse)?;
@@ -111,6 +113,16 @@ pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignmen
         Shape::Mixture(trained) => {
             let mixture = restore_mixture(&trained.shape, &tensors, images, device)?;
             Ok(mixture::assign(&mixture, &trained.loss, images, device))
+        }
+        Shape::Gmvae(shape) => {
+            match &shape.data {
+                Data::Images(architecture) => check_fit(images, architecture)?,
+                Data::Points { .. } => {
+                    return Err(Failure::bad_input("the model was trained on points, not on images"));
+                }
+            }
+            let model = weights::restore(Gmvae::new(&shape, device), &tensors).map_err(refuse)?;
+            Ok(gmvae_train::assign(&model, images, device))
         }
         Shape::Autoencoder(_) | Shape::Centred(_) | Shape::Vade(_) => Err(Failure::bad_input(
             "the model is neither a manager nor a mixture: connect one that `manager_fit`, `moe_train` or \

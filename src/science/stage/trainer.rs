@@ -24,9 +24,13 @@ pub struct Trainer<'a> {
 }
 
 impl<'a> Trainer<'a> {
-    /// Reads the input `images` and opens the job's device.
+    /// Reads the input `images`, or `features` where a stage takes them in its place, and opens the job's device.
     pub fn open(job: &'a JobContext) -> Result<Self, Failure> {
-        let images = Images::open(&job.input("images")?.path).map_err(refuse)?;
+        let images = match job.optional("features") {
+            Some(features) => Images::open_points(&features.path),
+            None => Images::open(&job.input("images")?.path),
+        }
+        .map_err(refuse)?;
         let session = Session::open(job)?;
         let device = session.device.clone().autodiff();
         let pixels = images.upload(&session.device);

@@ -1,5 +1,6 @@
 //! Images on the device, as batches.
 
+use crate::matrix::Matrix;
 use crate::tensors::{TensorFile, TensorFileError};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::path::Path;
@@ -7,13 +8,19 @@ use std::path::Path;
 /// Rows encoded at once where no gradient is kept.
 pub const INFERENCE_BATCH: usize = 500;
 
-/// An images artifact: u8 on the host, scaled to [0, 1] on its way to the device.
+/// An images artifact: u8 on the host, scaled to [0, 1] on its way to the device. Or points, as images of one pixel whose
+/// channels are the dimensions, unscaled.
 pub struct Images {
     pub rows: usize,
     pub channels: usize,
     pub height: usize,
     pub width: usize,
-    pixels: Vec<u8>,
+    values: Values,
+}
+
+enum Values {
+    Pixels(Vec<u8>),
+    Points(Matrix),
 }
 
 impl Images {
@@ -31,8 +38,23 @@ impl Images {
             channels,
             height,
             width,
-            pixels,
+            values: Values::Pixels(pixels),
         })
+    }
+
+    /// A features artifact.
+    pub fn open_points(path: &Path) -> Result<Self, TensorFileError> {
+        Ok(Self::points(TensorFile::open(path)?.matrix("features")?))
+    }
+
+    pub fn points(points: Matrix) -> Self {
+        Self {
+            rows: points.rows(),
+            channels: points.cols(),
+            height: 1,
+            width: 1,
+            values: Values::Points(points),
+        }
     }
 
     pub fn new(rows: usize, [channels, height, width]: [usize; 3], pixels: Vec<u8>) -> Self {
@@ -42,7 +64,7 @@ impl Images {
             channels,
             height,
             width,
-            pixels,
+            values: Values::Pixels(pixels),
         }
     }
 
@@ -64,17 +86,18 @@ impl Images {
         })
     }
 
-    /// Pixels of one row in [0, 1].
+    /// Values of one row; pixels in [0, 1].
     pub fn row(&self, row: usize) -> Vec<f32> {
         self.scaled(row..row + 1)
     }
 
     fn scaled(&self, rows: std::ops::Range<usize>) -> Vec<f32> {
         let size = self.channels * self.height * self.width;
-        self.pixels[rows.start * size..rows.end * size]
-            .iter()
-            .map(|&v| f32::from(v) / 255.0)
-            .collect()
+        let range = rows.start * size..rows.end * size;
+        match &self.values {
+            Values::Pixels(pixels) => pixels[range].iter().map(|&v| f32::from(v) / 255.0).collect(),
+            Values::Points(points) => points.data()[range].to_vec(),
+        }
     }
 }
 
