@@ -18,9 +18,10 @@ pub mod why;
 use crate::spec::{Experiment, Report};
 use crate::stage::Registry;
 use petgraph::graph::{DiGraph, NodeIndex};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use petgraph::graph::NodeIndex as NodeId;
 
@@ -74,8 +75,8 @@ pub struct Node {
     pub stage: String,
     /// Stage kind, a key of the registry.
     pub kind: String,
-    /// Settings as written, interpolated, without those that another stage feeds.
-    pub settings: Map<String, Value>,
+    /// Settings as written, interpolated, without those that another stage feeds: a mapping.
+    pub settings: Arc<Value>,
     /// The action's own seed, only if its kind draws random numbers.
     pub seed: Option<u64>,
     /// The axis values this action depends on (itself or through an ancestor), the seed among them.

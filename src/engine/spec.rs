@@ -29,13 +29,12 @@ pub(crate) mod wiring;
 pub mod words;
 
 use crate::stage::Registry;
-use doc::Doc;
 pub(crate) use doc::Part;
+use doc::{Doc, Source};
 use fields::Item;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 pub use cells::Row;
 pub use fields::{NAME, is_name};
@@ -89,7 +88,7 @@ pub fn load_from(
     overrides: &[String],
 ) -> Result<Experiment, Report> {
     let file = find::experiment(experiment, from).map_err(|problem| Report::one(*problem))?;
-    let doc = Arc::new(Doc::read(&file)?);
+    let doc = Doc::read(&file)?;
     let mut problems = Vec::new();
     let loaded = read(&doc, registry, overrides, &mut problems);
     Report::check(problems)?;
@@ -116,6 +115,7 @@ const FIELDS: [&str; 10] = [
 
 fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Problem>) -> Option<Experiment> {
     let root = Item::root(doc);
+    let source: &Source = &doc.source;
     if !root.fields("an experiment", &FIELDS, problems) {
         return None;
     }
@@ -124,7 +124,7 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
         .and_then(|item| item.text("the name of the experiment", problems))
         .unwrap_or_default();
     if !name.is_empty() && !fields::is_name(&name) {
-        let problem = doc.problem(
+        let problem = source.problem(
             &["experiment"],
             Part::Value,
             format!("`{}` cannot name an experiment", words::shorten(&name)),
@@ -142,7 +142,7 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
         params::merge(&mut params, &set, problems);
     }
     params::overrides(&mut params, given, problems);
-    let told = !params::check(&params, &pipeline.doc, doc, problems);
+    let told = !params::check(&params, &pipeline.source, source, problems);
 
     let before = problems.len();
     let matrix = matrix::read(root.get("matrix"), &params, problems);
@@ -153,16 +153,16 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
     wiring::check(&pipeline, registry, &axes, problems);
     let rows = match cells::expand(&matrix, &params, seeds.len()) {
         // A matrix with wrong values in it is not expanded: its rows would repeat every problem.
-        _ if problems[before..].iter().any(|p| p.file == doc.file) => vec![Row::new()],
+        _ if problems[before..].iter().any(|p| p.file == source.file) => vec![Row::new()],
         Ok(rows) => rows,
         Err(message) => {
-            problems.push(doc.problem(&["matrix"], Part::Key, message));
+            problems.push(source.problem(&["matrix"], Part::Key, message));
             vec![Row::new()]
         }
     };
     let variants = variants::resolve(&pipeline, registry, &params, &rows, told, problems);
     wiring::connect_rows(&pipeline, registry, &variants, rows.len(), problems);
-    unused_axes(doc, &axes, &rows, &variants, problems.is_empty(), problems);
+    unused_axes(source, &axes, &rows, &variants, problems.is_empty(), problems);
 
     let before = problems.len();
     let metrics = metrics::read(root.get("metrics"), &pipeline, &variants, problems);
@@ -170,7 +170,8 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
         if params::exists(&params, &metric.name) || ["runs", "source"].contains(&metric.name.as_str()) {
             let message = format!("`{}` names a parameter or a column of the table already", metric.name);
             problems.push(
-                doc.problem(&["metrics", &metric.name], Part::Key, message)
+                source
+                    .problem(&["metrics", &metric.name], Part::Key, message)
                     .hint("give the metric another name"),
             );
         }
@@ -185,7 +186,7 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
     let axes: Vec<String> = axes.into_iter().map(str::to_owned).collect();
     let table = table::read(root.get("table"), &names, &axes, seeds.len(), problems);
     let reference = table::references(root.get("reference"), &names, problems);
-    let file = doc.file.clone();
+    let file = source.file.clone();
     Some(Experiment {
         name,
         file,
@@ -211,7 +212,7 @@ fn read_pipeline(root: &Item<'_>, registry: &Registry, problems: &mut Vec<Proble
         problems.push(problem.hint("`pipeline: moe` means pipelines/moe.yaml"));
         return None;
     }
-    let file = match find::pipeline(&name, &root.doc.file) {
+    let file = match find::pipeline(&name, &root.source.file) {
         Ok(file) => file,
         Err((message, hint)) => {
             problems.push(item.problem(message).maybe_hint(hint));
@@ -219,13 +220,13 @@ fn read_pipeline(root: &Item<'_>, registry: &Registry, problems: &mut Vec<Proble
         }
     };
     let doc = match Doc::read(&file) {
-        Ok(doc) => Arc::new(doc),
+        Ok(doc) => doc,
         Err(report) => {
             problems.extend(report.problems);
             return None;
         }
     };
-    let pipeline = pipeline::read(doc, registry, problems);
+    let pipeline = pipeline::read(&doc, registry, problems);
     if !pipeline.name.is_empty() && pipeline.name != name {
         let message = format!(
             "this file is pipeline `{name}` by its file name, but calls itself `{}`",
@@ -233,7 +234,7 @@ fn read_pipeline(root: &Item<'_>, registry: &Registry, problems: &mut Vec<Proble
         );
         problems.push(
             pipeline
-                .doc
+                .source
                 .problem(&["pipeline"], Part::Value, message)
                 .hint("let both be the same"),
         );
@@ -270,7 +271,7 @@ fn seeds(item: Option<Item<'_>>, problems: &mut Vec<Problem>) -> Vec<u64> {
 
 /// An axis that changes nothing would fill a table with equal rows.
 fn unused_axes(
-    doc: &Doc,
+    source: &Source,
     axes: &[&str],
     rows: &[Row],
     variants: &variants::Variants,
@@ -293,7 +294,8 @@ fn unused_axes(
         {
             let message = format!("no stage uses `{axis}`: every value of this axis would give the same");
             problems.push(
-                doc.problem(&["matrix", "axes", axis], Part::Key, message)
+                source
+                    .problem(&["matrix", "axes", axis], Part::Key, message)
                     .hint(format!("write ${{{axis}}} in a stage")),
             );
         }

@@ -175,7 +175,7 @@ impl Survey<'_> {
             && self
                 .registry
                 .get(&node.kind)
-                .is_some_and(|stage| (stage.accelerated)(&Value::Object(node.settings.clone())))
+                .is_some_and(|stage| (stage.accelerated)(&node.settings))
         {
             devices.insert(kind(&manifest.provenance.device));
         }

@@ -22,13 +22,13 @@ pub(crate) fn settings<T: JsonSchema + Serialize + DeserializeOwned>() -> Settin
 }
 
 fn normalise<T: Serialize + DeserializeOwned>(settings: &Value) -> Result<Value, String> {
-    let typed: T = serde_json::from_value(settings.clone()).map_err(|e| e.to_string())?;
+    let typed = T::deserialize(settings).map_err(|e| e.to_string())?;
     serde_json::to_value(typed).map_err(|e| e.to_string())
 }
 
 /// Reads normalised settings back into their type.
 pub(crate) fn typed<T: DeserializeOwned>(settings: &Value) -> T {
-    serde_json::from_value(settings.clone()).expect("the engine hands out normalised settings")
+    T::deserialize(settings).expect("the engine hands out normalised settings")
 }
 
 pub(crate) fn always(_: &Value) -> bool {

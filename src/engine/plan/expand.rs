@@ -11,6 +11,7 @@ use crate::stage::{Output, Registry};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A set of axes; bit `i` is the experiment's axis `i`.
 type Mask = u128;
@@ -341,7 +342,7 @@ impl<'a> Builder<'a> {
         let node = self.graph.add_node(Node {
             stage: spec.name.clone(),
             kind: spec.kind.clone(),
-            settings: variant.settings.clone(),
+            settings: Arc::clone(&variant.settings),
             seed: seed_of_action,
             axes: self.axes(mask, row, seed),
             inputs,

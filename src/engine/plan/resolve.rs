@@ -6,6 +6,7 @@ use crate::key::{ActionKey, Gathered, InputKey, SCHEMA, seed_text};
 use crate::spec::schema::Schema;
 use crate::stage::{Connected, Folders, Registry, Stage};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -157,7 +158,7 @@ impl Plan {
             stage: node.stage.clone(),
             message,
         };
-        let mut settings = node.settings.clone();
+        let mut settings = Cow::Borrowed(&*node.settings);
         for (setting, from, value) in fed {
             let bad = |message: String| ResolveError::BadValue {
                 stage: node.stage.clone(),
@@ -166,10 +167,10 @@ impl Plan {
                 message,
             };
             let value = value.clone().ok_or_else(|| bad("its content is not at hand".into()))?;
-            settings.insert((*setting).to_owned(), value);
+            settings.to_mut()[*setting] = value;
             // One by one, so that the message names the stage whose value it is.
             let schema = Schema::new(stage).map_err(wrong)?;
-            let misfits = schema.misfits(&Value::Object(settings.clone()), &[]);
+            let misfits = schema.misfits(&settings, &[]);
             if let Some(misfit) = misfits
                 .iter()
                 .find(|m| m.path.first().is_some_and(|first| first == setting))
@@ -177,7 +178,7 @@ impl Plan {
                 return Err(bad(misfit.message.clone()));
             }
         }
-        let normalised = (stage.settings.normalise)(&Value::Object(settings)).map_err(wrong)?;
+        let normalised = (stage.settings.normalise)(&settings).map_err(wrong)?;
         // Settings that were complete from the start have been checked with the spec.
         if !fed.is_empty() {
             let ports = node

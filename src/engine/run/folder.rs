@@ -35,7 +35,7 @@ pub(super) fn reads(store: &Store, node: &Node, key: &ActionKey, results: &Resul
         let files = members.into_iter().map(|(axes, digest)| {
             let mut makers = sources
                 .iter()
-                .filter(|s| results.stored(s.node, &s.output).is_some_and(|o| o.digest == digest));
+                .filter(|s| results.digest(s.node, &s.output) == Some(digest));
             let artifact = makers
                 .clone()
                 .next()

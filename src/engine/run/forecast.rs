@@ -176,7 +176,8 @@ mod tests {
     use super::*;
     use crate::plan::{Axes, Node};
     use petgraph::graph::DiGraph;
-    use serde_json::Map;
+    use serde_json::json;
+    use std::sync::Arc;
 
     /// A plan of actions that take so many seconds (`None`: nobody knows), and its edges.
     fn planned(seconds: &[Option<f64>], edges: &[(u32, u32)]) -> (Plan, Vec<NodeStatus>) {
@@ -185,7 +186,7 @@ mod tests {
             graph.add_node(Node {
                 stage: format!("s{i}"),
                 kind: "toy".into(),
-                settings: Map::new(),
+                settings: Arc::new(json!({})),
                 seed: None,
                 axes: Axes::new(),
                 inputs: vec![],

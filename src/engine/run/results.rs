@@ -1,38 +1,39 @@
-//! Manifests of the nodes that are done, as the plan asks for them.
+//! Outputs of the nodes that are done, as the plan asks for them.
 
+use crate::digest::Digest;
 use crate::plan::{Finished, FinishedOutput, Found};
 use crate::store::{Manifest, StoredOutput};
 use petgraph::graph::NodeIndex;
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
+/// Per node its outputs by name: of a manifest nothing more is wanted, and thousands of them are large.
 #[derive(Default)]
-pub(super) struct Results(BTreeMap<NodeIndex, Rc<Manifest>>);
+pub(super) struct Results(BTreeMap<NodeIndex, Vec<(String, FinishedOutput)>>);
 
 impl Results {
-    pub(super) fn insert(&mut self, node: NodeIndex, manifest: Rc<Manifest>) {
-        self.0.insert(node, manifest);
+    pub(super) fn insert(&mut self, node: NodeIndex, manifest: &Manifest) {
+        let output = |(name, stored): (&String, &StoredOutput)| {
+            let (digest, value) = (stored.digest, manifest.values.get(name).cloned());
+            (name.clone(), FinishedOutput { digest, value })
+        };
+        self.0.insert(node, manifest.outputs.iter().map(output).collect());
     }
 
-    pub(super) fn stored(&self, node: NodeIndex, output: &str) -> Option<&StoredOutput> {
-        self.0.get(&node)?.outputs.get(output)
+    /// The digest of an output that is there.
+    pub(super) fn digest(&self, node: NodeIndex, output: &str) -> Option<Digest> {
+        let outputs = self.0.get(&node)?;
+        Some(outputs.iter().find(|(name, _)| name == output)?.1.digest)
     }
 }
 
 impl Finished for Results {
     fn output(&self, node: NodeIndex, output: &str) -> Found {
-        let Some(manifest) = self.0.get(&node) else {
+        let Some(outputs) = self.0.get(&node) else {
             return Found::NotYet;
         };
-        match manifest.outputs.get(output) {
+        match outputs.iter().find(|(name, _)| name == output) {
             None => Found::Missing,
-            Some(stored) => {
-                let value = manifest.values.get(output).cloned();
-                Found::Here(FinishedOutput {
-                    digest: stored.digest,
-                    value,
-                })
-            }
+            Some((_, found)) => Found::Here(found.clone()),
         }
     }
 }
@@ -40,7 +41,6 @@ impl Finished for Results {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::digest::Digest;
     use crate::store::testing::{action, publish, scratch};
     use serde_json::json;
 
@@ -50,15 +50,14 @@ mod tests {
         let mut results = Results::default();
         let node = NodeIndex::new(3);
         assert_eq!(results.output(node, "score"), Found::NotYet);
-        results.insert(
-            node,
-            Rc::new(publish(&store, &action(1), None, Some("12")).unwrap().manifest),
-        );
+        results.insert(node, &publish(&store, &action(1), None, Some("12")).unwrap().manifest);
         let score = FinishedOutput {
             digest: Digest::of(b"12"),
             value: Some(json!(12)),
         };
         assert_eq!(results.output(node, "score"), Found::Here(score));
         assert_eq!(results.output(node, "data"), Found::Missing);
+        let digests = ["score", "data"].map(|output| results.digest(node, output));
+        assert_eq!(digests, [Some(Digest::of(b"12")), None]);
     }
 }

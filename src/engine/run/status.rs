@@ -13,7 +13,6 @@ use serde::Serialize;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
-use std::rc::Rc;
 
 /// One action of a plan and what would become of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -78,14 +77,14 @@ pub fn plan_status(
         let (key, status, why) = match plan.resolve(index, registry, data, &results) {
             Ok(Resolution::Ready { key, .. }) => {
                 let digest = key.digest();
-                let found = store.and_then(|store| store.lookup(&digest));
+                let found = store.and_then(|store| store.lookup_as(&digest, &key));
                 let (status, why) = match &found {
                     Some(_) if forced => (Status::WillRun, "forced".into()),
                     Some(_) => (Status::Cached, String::new()),
                     None => (Status::WillRun, earlier.why(&key, &digest)),
                 };
                 if let Some(manifest) = found {
-                    results.insert(index, Rc::new(manifest));
+                    results.insert(index, &manifest);
                 }
                 if status == Status::WillRun {
                     estimate = earlier
@@ -129,7 +128,7 @@ fn settings_to_come(node: &Node, registry: &Registry) -> Option<Value> {
         return None;
     }
     let settings = &registry.get(&node.kind)?.settings;
-    let complete = (settings.normalise)(&Value::Object(node.settings.clone())).ok()?;
+    let complete = (settings.normalise)(&node.settings).ok()?;
     Some((settings.keyed)(&complete))
 }
 

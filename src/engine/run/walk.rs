@@ -26,7 +26,6 @@ use end::vanished;
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -222,7 +221,7 @@ impl<'a> Walk<'a> {
                 Status::Cached | Status::Executed | Status::Waited => {
                     // Equal keys, equal results: whichever node came first knows them.
                     match self.store.lookup(&digest) {
-                        Some(manifest) => self.node_done(node, &Rc::new(manifest)),
+                        Some(manifest) => self.node_done(node, &manifest),
                         None => self.fail_node(node, vanished(&digest)),
                     }
                 }
@@ -230,7 +229,11 @@ impl<'a> Walk<'a> {
             return;
         }
         let force = self.options.force.contains(&self.plan.graph[node].stage);
-        let found = if force { None } else { self.store.lookup(&digest) };
+        let found = if force {
+            None
+        } else {
+            self.store.lookup_as(&digest, &key)
+        };
         let status = if found.is_some() {
             Status::Cached
         } else {
@@ -257,14 +260,14 @@ impl<'a> Walk<'a> {
                 self.record
                     .event("cached", json!({"stage": info.stage, "axes": info.axes, "key": digest}));
                 self.observer.cached(&info);
-                self.node_done(node, &Rc::new(manifest));
+                self.node_done(node, &manifest);
             }
             None => self.enqueue(digest),
         }
     }
 
-    fn node_done(&mut self, node: NodeIndex, manifest: &Rc<Manifest>) {
-        self.results.insert(node, manifest.clone());
+    fn node_done(&mut self, node: NodeIndex, manifest: &Manifest) {
+        self.results.insert(node, manifest);
         self.schedule.done(node);
     }
 
@@ -274,11 +277,11 @@ impl<'a> Walk<'a> {
     }
 
     fn info(&self, digest: &Digest, attempt: u32, device: &str) -> JobInfo {
-        let Node { stage, kind, axes, .. } = self.plan.graph[self.actions[digest].nodes[0]].clone();
+        let node = &self.plan.graph[self.actions[digest].nodes[0]];
         JobInfo {
-            stage,
-            kind,
-            axes,
+            stage: node.stage.clone(),
+            kind: node.kind.clone(),
+            axes: node.axes.clone(),
             key: *digest,
             attempt,
             device: device.to_owned(),

@@ -1,13 +1,14 @@
 //! One YAML file: its value, and the way from a path in the value back to line and column.
 
-use super::marks::{self, Failed, Marked, Place};
+use super::marks::{self, Failed, Marked, Place, Tree};
 use super::report::{Problem, Report};
 use super::trap;
 use serde_json::Value;
+use std::cell::LazyCell;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Largest spec file read, in bytes: a thousand times any spec written by hand.
 const LARGEST_FILE: u64 = 4 << 20;
@@ -17,10 +18,23 @@ const LONGEST_LINE: usize = 1 << 10;
 /// A parsed file.
 #[derive(Debug)]
 pub struct Doc {
-    pub file: PathBuf,
+    pub source: Arc<Source>,
     pub value: Value,
-    lines: Vec<String>,
+}
+
+/// A file that was parsed, without its value: enough to say what is wrong in it.
+#[derive(Debug)]
+pub struct Source {
+    pub file: PathBuf,
+    text: String,
+    /// Made for the first problem: a file without any needs no places, and they take more memory than its value.
+    places: OnceLock<Places>,
+}
+
+#[derive(Debug)]
+struct Places {
     marks: Arc<Marked>,
+    lines: Vec<String>,
 }
 
 /// Which part of an entry a problem is about.
@@ -61,7 +75,7 @@ impl Doc {
     /// either, so that is an error too.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Report> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let lines = LazyCell::new(|| lines(text));
         let problem = |at: Place, message: String| locate(file, &lines, at, message);
         let marks = marks::parse(text).map_err(|failed| {
             let problems = match failed {
@@ -85,30 +99,49 @@ impl Doc {
             Some(at) => problem(at, format!("this is not YAML: {message}")),
             None => Problem::of_file(file, format!("this is not YAML: {message}")),
         })?;
-        if let Some(path) = difference(&value, &marks.to_value(), &mut Vec::new()) {
-            let doc = Self {
-                file: file.to_owned(),
-                value,
-                lines,
-                marks,
-            };
-            return Err(doc
-                .problem(&path, Part::Value, "two YAML readers understand this differently")
-                .hint("put it in quotes or write it more simply")
-                .into());
-        }
-        Ok(Self {
+        let source = Source {
             file: file.to_owned(),
-            value,
-            lines,
-            marks,
+            text: text.to_owned(),
+            places: OnceLock::new(),
+        };
+        match difference(&value, &marks) {
+            None => Ok(Self {
+                source: Arc::new(source),
+                value,
+            }),
+            Some(mut path) => {
+                path.reverse();
+                let problem = source.problem(&path, Part::Value, "two YAML readers understand this differently");
+                Err(problem.hint("put it in quotes or write it more simply").into())
+            }
+        }
+    }
+}
+
+impl Source {
+    fn places(&self) -> &Places {
+        self.places.get_or_init(|| Places {
+            marks: marks::parse(&self.text).ok().expect("it was parsed before"),
+            lines: lines(&self.text),
+        })
+    }
+
+    /// Whether anything is written at `path`.
+    pub fn holds<S: AsRef<str>>(&self, path: &[S]) -> bool {
+        let mut here: &Marked = &self.places().marks;
+        path.iter().all(|step| match here.child(step.as_ref()) {
+            Some((_, child)) => {
+                here = child;
+                true
+            }
+            None => false,
         })
     }
 
     /// A problem at `path`, or at the nearest place above it that is written down.
     pub fn problem<S: AsRef<str>>(&self, path: &[S], part: Part, message: impl Into<String>) -> Problem {
-        let mut at = self.marks.at;
-        let mut here: &Marked = &self.marks;
+        let Places { marks, lines } = self.places();
+        let (mut here, mut at): (&Marked, Place) = (marks, marks.at);
         for (i, step) in path.iter().enumerate() {
             let Some((key, child)) = here.child(step.as_ref()) else {
                 break;
@@ -116,13 +149,17 @@ impl Doc {
             let last = i + 1 == path.len();
             at = match key {
                 // Collections start at their first child, which is the wrong thing to point at.
-                Some(key) if (last && part == Part::Key) || !matches!(child.tree, marks::Tree::Scalar(_)) => key,
+                Some(key) if (last && part == Part::Key) || !matches!(child.tree, Tree::Scalar(_)) => key,
                 _ => child.at,
             };
             here = child;
         }
-        locate(&self.file, &self.lines, at, message.into())
+        locate(&self.file, lines, at, message.into())
     }
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
 }
 
 fn locate(file: &Path, lines: &[String], at: Place, message: String) -> Problem {
@@ -141,11 +178,7 @@ fn locate(file: &Path, lines: &[String], at: Place, message: String) -> Problem 
 }
 
 fn read_value(text: &str) -> Result<Value, (Option<Place>, String)> {
-    let read = || -> Result<Value, serde_yaml::Error> {
-        let value: serde_yaml::Value = serde_yaml::from_str(text)?;
-        serde_yaml::from_value(value)
-    };
-    read().map_err(|error| {
+    serde_yaml::from_str(text).map_err(|error| {
         let at = error.location().map(|l| Place {
             line: l.line().max(1),
             column: l.column().max(1),
@@ -155,24 +188,29 @@ fn read_value(text: &str) -> Result<Value, (Option<Place>, String)> {
     })
 }
 
-/// Path to the first place where two values differ, in type of number too.
-fn difference(a: &Value, b: &Value, path: &mut Vec<String>) -> Option<Vec<String>> {
-    let mut within = |key: String, a: &Value, b: &Value| {
-        path.push(key);
-        let found = difference(a, b, path);
-        path.pop();
-        found
+/// Steps to the first place where the two parsers differ, in type of number too; the innermost first.
+fn difference(value: &Value, marked: &Marked) -> Option<Vec<String>> {
+    let within = |step: String, value: &Value, marked: &Marked| {
+        let mut path = difference(value, marked)?;
+        path.push(step);
+        Some(path)
     };
-    match (a, b) {
-        (Value::Object(x), Value::Object(y)) if x.len() == y.len() => x
-            .iter()
-            .find_map(|(k, v)| within(k.clone(), v, y.get(k).unwrap_or(&Value::Null))),
-        (Value::Array(x), Value::Array(y)) if x.len() == y.len() => x
+    match (value, &marked.tree) {
+        (Value::Object(x), Tree::Map(y)) if x.len() == y.len() => {
+            x.iter()
+                .zip(y)
+                .find_map(|((name, value), (key, _, marked))| match name == key {
+                    true => within(key.clone(), value, marked),
+                    false => Some(Vec::new()),
+                })
+        }
+        (Value::Array(x), Tree::List(y)) if x.len() == y.len() => x
             .iter()
             .zip(y)
             .enumerate()
             .find_map(|(i, (v, w))| within(i.to_string(), v, w)),
-        _ => (a != b).then(|| path.clone()),
+        (value, Tree::Scalar(scalar)) if value == scalar => None,
+        _ => Some(Vec::new()),
     }
 }
 
@@ -193,8 +231,8 @@ mod tests {
     fn a_problem_points_to_the_value_or_its_key() {
         let doc = parse("stages:\n  a:\n    alpha: 10\n").unwrap();
         let path = ["stages", "a", "alpha"];
-        let value = doc.problem(&path, Part::Value, "m");
-        let key = doc.problem(&path, Part::Key, "m");
+        let value = doc.source.problem(&path, Part::Value, "m");
+        let key = doc.source.problem(&path, Part::Key, "m");
         assert_eq!((value.line, value.column, value.width), (Some(3), Some(12), 2));
         assert_eq!((key.line, key.column, key.width), (Some(3), Some(5), 5));
     }
@@ -202,8 +240,8 @@ mod tests {
     #[test]
     fn a_path_that_is_not_written_points_to_what_is_above() {
         let doc = parse("stages:\n  a:\n    alpha: 10\n").unwrap();
-        assert_eq!(doc.problem(&["stages", "a", "beta"], Part::Value, "m").line, Some(2));
-        assert_eq!(doc.problem(&["nothing"], Part::Value, "m").line, Some(1));
+        let line = |path: &[&str]| doc.source.problem(path, Part::Value, "m").line;
+        assert_eq!((line(&["stages", "a", "beta"]), line(&["nothing"])), (Some(2), Some(1)));
     }
 
     #[test]
@@ -290,6 +328,30 @@ mod tests {
         let doc = parse(text).unwrap();
         assert_eq!(doc.value["b"], json!([5e-4, 1.0, 1, -0.5]));
         assert_eq!(doc.value["k"], json!("${a.b}"));
+    }
+
+    #[test]
+    fn a_value_that_is_not_as_marked_is_found_with_its_path() {
+        let steps = |text: &str, value: Value| difference(&value, &marks::parse(text).ok().unwrap());
+        let text = "a: {b: [1, x]}\nc: 2\n";
+        assert_eq!(steps(text, json!({"a": {"b": [1, "x"]}, "c": 2})), None);
+        for (value, path) in [
+            (json!({"a": {"b": [1, "y"]}, "c": 2}), &["1", "b", "a"][..]),
+            (json!({"a": {"b": [1.0, "x"]}, "c": 2}), &["0", "b", "a"]),
+            (json!({"a": {"b": [1]}, "c": 2}), &["b", "a"]),
+            (json!({"a": {"B": [1, "x"]}, "c": 2}), &["a"]),
+            (json!({"a": null, "c": 2}), &["a"]),
+            (json!({"a": {"b": [1, "x"]}}), &[]),
+        ] {
+            assert_eq!(steps(text, value.clone()).unwrap(), path, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_known_without_the_value() {
+        let source = parse("stages:\n  a: {run: [x]}\n  b:\n").unwrap().source;
+        assert!(source.holds(&["stages", "a", "run", "0"]) && source.holds(&["stages", "b"]));
+        assert!(!source.holds(&["stages", "c"]) && !source.holds(&["stages", "a", "run", "1"]));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Walking through a parsed file: typed access that reports what is wrong instead of stopping at it.
 
-use super::doc::{Doc, Part};
+use super::doc::{Doc, Part, Source};
 use super::report::Problem;
 use super::words;
 use serde_json::{Map, Value};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// A value of a document and the path to it.
 #[derive(Clone, Debug)]
 pub struct Item<'a> {
-    pub doc: &'a Doc,
+    pub source: &'a Source,
     pub path: Vec<String>,
     pub value: &'a Value,
 }
@@ -16,19 +16,19 @@ pub struct Item<'a> {
 impl<'a> Item<'a> {
     pub fn root(doc: &'a Doc) -> Self {
         Self {
-            doc,
+            source: &doc.source,
             path: Vec::new(),
             value: &doc.value,
         }
     }
 
     pub fn problem(&self, message: impl Into<String>) -> Problem {
-        self.doc.problem(&self.path, Part::Value, message)
+        self.source.problem(&self.path, Part::Value, message)
     }
 
     /// A problem with the name of this entry.
     pub fn key_problem(&self, message: impl Into<String>) -> Problem {
-        self.doc.problem(&self.path, Part::Key, message)
+        self.source.problem(&self.path, Part::Key, message)
     }
 
     fn wants(&self, what: &str) -> Problem {
@@ -39,7 +39,7 @@ impl<'a> Item<'a> {
         let mut path = self.path.clone();
         path.push(step);
         Self {
-            doc: self.doc,
+            source: self.source,
             path,
             value,
         }

@@ -84,6 +84,16 @@ pub fn pieces(text: &str) -> Result<Vec<Piece>, Trouble> {
     Ok(found)
 }
 
+/// Whether anything in `value` is to be replaced.
+pub fn refers(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains("${"),
+        Value::Array(items) => items.iter().any(refers),
+        Value::Object(map) => map.values().any(refers),
+        _ => false,
+    }
+}
+
 /// Parameters as one cell sees them: the experiment's, with the values of the cell's axes put in.
 pub struct Scope<'a> {
     params: &'a Map<String, Value>,

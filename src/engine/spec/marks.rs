@@ -3,9 +3,8 @@
 use super::scalar;
 use super::words;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 /// Nodes of a document, aliases expanded: enough for twenty thousand stages, far below what hurts.
@@ -29,8 +28,8 @@ pub struct Place {
 pub struct Marked {
     pub at: Place,
     pub tree: Tree,
-    /// Where the entry of each key stands in a mapping.
-    keys: BTreeMap<String, usize>,
+    /// The entries of a mapping in the order of their keys, to find one among thousands.
+    by_key: Vec<usize>,
     /// Nodes in it and levels below it, aliases expanded.
     size: usize,
     depth: usize,
@@ -51,22 +50,10 @@ impl Marked {
             Tree::Scalar(_) => None,
             Tree::List(items) => Some((None, items.get(step.parse::<usize>().ok()?)?)),
             Tree::Map(entries) => {
-                let (_, key, value) = &entries[*self.keys.get(step)?];
+                let found = self.by_key.binary_search_by(|i| entries[*i].0.as_str().cmp(step));
+                let (_, key, value) = &entries[self.by_key[found.ok()?]];
                 Some((Some(*key), value))
             }
-        }
-    }
-
-    pub fn to_value(&self) -> Value {
-        match &self.tree {
-            Tree::Scalar(value) => value.clone(),
-            Tree::List(items) => items.iter().map(|item| item.to_value()).collect(),
-            Tree::Map(entries) => Value::Object(
-                entries
-                    .iter()
-                    .map(|(k, _, v)| (k.clone(), v.to_value()))
-                    .collect::<Map<_, _>>(),
-            ),
         }
     }
 }
@@ -102,8 +89,6 @@ struct Open {
     tree: Tree,
     /// A key that waits for its value.
     key: Option<(String, Place)>,
-    /// Where the entry of each key so far stands.
-    keys: BTreeMap<String, usize>,
     size: usize,
     depth: usize,
 }
@@ -139,7 +124,7 @@ pub fn parse(text: &str) -> Result<Arc<Marked>, Failed> {
                 width: 1,
             },
             tree: Tree::Scalar(Value::Null),
-            keys: BTreeMap::new(),
+            by_key: Vec::new(),
             size: 1,
             depth: 0,
         };
@@ -245,7 +230,7 @@ impl Builder {
         let marked = Arc::new(Marked {
             at,
             tree: Tree::Scalar(value),
-            keys: BTreeMap::new(),
+            by_key: Vec::new(),
             size: 1 + text.len() / TEXT_PER_NODE,
             depth: 0,
         });
@@ -267,16 +252,6 @@ impl Builder {
             ));
         }
         let open = self.open.last_mut().expect("a key has a mapping around it");
-        if let Tree::Map(entries) = &open.tree {
-            match open.keys.entry(text.to_owned()) {
-                Entry::Vacant(new) => drop(new.insert(entries.len())),
-                Entry::Occupied(first) => {
-                    let (name, line) = (words::shorten(text), entries[*first.get()].1.line);
-                    let message = format!("`{name}` stands twice in this mapping, first in line {line}");
-                    self.refused.push(Refusal::new(at, message, "keep one of the two"));
-                }
-            }
-        }
         open.size += text.len() / TEXT_PER_NODE;
         open.key = Some((text.to_owned(), at));
         Ok(())
@@ -298,7 +273,6 @@ impl Builder {
             anchor,
             tree,
             key: None,
-            keys: BTreeMap::new(),
             size: 1,
             depth: 0,
         });
@@ -307,14 +281,35 @@ impl Builder {
 
     fn end(&mut self, at: Place) -> Result<(), Refusal> {
         let Some(open) = self.open.pop() else { return Ok(()) };
+        let by_key = self.by_key(&open.tree);
         let marked = Arc::new(Marked {
             at: open.at,
             tree: open.tree,
-            keys: open.keys,
+            by_key,
             size: open.size,
             depth: open.depth,
         });
         self.finish(marked, open.anchor, at)
+    }
+
+    /// The entries of a mapping in the order of their keys; a key that comes again is refused.
+    fn by_key(&mut self, tree: &Tree) -> Vec<usize> {
+        let Tree::Map(entries) = tree else { return Vec::new() };
+        let mut order: Vec<usize> = (0..entries.len()).collect();
+        // Equal keys stay in the order of the text.
+        order.sort_by(|a, b| entries[*a].0.cmp(&entries[*b].0));
+        for equal in order.chunk_by(|a, b| entries[*a].0 == entries[*b].0) {
+            for again in &equal[1..] {
+                if self.refused.len() >= MOST_REFUSALS {
+                    return order;
+                }
+                let ((name, at, _), line) = (&entries[*again], entries[equal[0]].1.line);
+                let name = words::shorten(name);
+                let message = format!("`{name}` stands twice in this mapping, first in line {line}");
+                self.refused.push(Refusal::new(*at, message, "keep one of the two"));
+            }
+        }
+        order
     }
 
     fn finish(&mut self, marked: Arc<Marked>, anchor: usize, at: Place) -> Result<(), Refusal> {

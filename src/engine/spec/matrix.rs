@@ -203,7 +203,7 @@ impl Reader<'_> {
         };
         let when = when.map(|when| self.conditions(&when)).unwrap_or_default();
         for value in values {
-            if has_reference(value.value) {
+            if interpolate::refers(value.value) {
                 let problem = value.problem("the values of an axis are written out, without `${…}`");
                 self.problems
                     .push(problem.hint("write $${ for the text ${ in a parameter instead"));
@@ -238,7 +238,7 @@ impl Reader<'_> {
         let entries = item.entries("a mapping from axes to values", self.problems);
         let mut found: Vec<(String, Value)> = Vec::new();
         for entry in &entries {
-            if has_reference(entry.value) {
+            if interpolate::refers(entry.value) {
                 self.problems
                     .push(entry.problem("the values of an axis are written out, without `${…}`"));
             }
@@ -324,7 +324,7 @@ fn nth<'a>(item: &Item<'a>, i: usize, list: &'a [Value]) -> Item<'a> {
     let mut path = item.path.clone();
     path.push(i.to_string());
     Item {
-        doc: item.doc,
+        source: item.source,
         path,
         value: &list[i],
     }
@@ -332,15 +332,6 @@ fn nth<'a>(item: &Item<'a>, i: usize, list: &'a [Value]) -> Item<'a> {
 
 fn related(a: &str, b: &str) -> bool {
     interpolate::within(a, b) || interpolate::within(b, a)
-}
-
-fn has_reference(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains("${"),
-        Value::Array(items) => items.iter().any(has_reference),
-        Value::Object(map) => map.values().any(has_reference),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ fn metric(item: &Item<'_>, pipeline: &Pipeline, variants: &Variants, problems: &
     };
     let Some(index) = pipeline.place(stage) else {
         // A stage that could not be read has been reported.
-        if pipeline.doc.value["stages"].get(stage).is_none() {
+        if !pipeline.source.holds(&["stages", stage]) {
             let problem = of.problem(format!("the pipeline has no stage `{stage}`"));
             problems.push(problem.maybe_hint(words::suggest(stage, pipeline.names())));
         }

@@ -1,6 +1,6 @@
 //! Parameters: a pipeline's defaults, what an experiment sets, what the command line sets.
 
-use super::doc::{Doc, Part};
+use super::doc::{Doc, Part, Source};
 use super::fields::{self, Item};
 use super::interpolate::{self, Scope, Trouble};
 use super::report::Problem;
@@ -115,7 +115,7 @@ pub fn overrides(params: &mut Map<String, Value>, given: &[String], problems: &m
 }
 
 /// Reports parameters whose own references do not resolve, at the file that wrote them. True if all is well.
-pub fn check(params: &Map<String, Value>, pipeline: &Doc, experiment: &Doc, problems: &mut Vec<Problem>) -> bool {
+pub fn check(params: &Map<String, Value>, pipeline: &Source, experiment: &Source, problems: &mut Vec<Problem>) -> bool {
     let none = BTreeMap::new();
     let scope = Scope::new(params, &none);
     let before = problems.len();
@@ -127,13 +127,9 @@ pub fn check(params: &Map<String, Value>, pipeline: &Doc, experiment: &Doc, prob
         let Trouble {
             path, message, hint, ..
         } = trouble;
-        let written = |top: &str, doc: &Doc| -> Option<Vec<String>> {
-            let pointer: String = [top]
-                .into_iter()
-                .chain(path.iter().map(String::as_str))
-                .fold(String::new(), |p, s| p + "/" + s);
-            doc.value.pointer(&pointer)?;
-            Some([top.to_owned()].into_iter().chain(path.iter().cloned()).collect())
+        let written = |top: &str, source: &Source| {
+            let path: Vec<String> = [top.to_owned()].into_iter().chain(path.iter().cloned()).collect();
+            source.holds(&path).then_some(path)
         };
         let problem = match (written("set", experiment), written("params", pipeline)) {
             (Some(path), _) => experiment.problem(&path, Part::Value, message),
@@ -232,7 +228,7 @@ mod tests {
         let experiment = Doc::parse(Path::new("e.yaml"), "set: {}\n").unwrap();
         let params = pipeline.value["params"].as_object().unwrap().clone();
         let mut problems = Vec::new();
-        assert!(!check(&params, &pipeline, &experiment, &mut problems));
+        assert!(!check(&params, &pipeline.source, &experiment.source, &mut problems));
         let lines: Vec<_> = problems.iter().filter_map(|p| p.line).collect();
         assert_eq!(lines, [2, 3, 4], "{problems:#?}");
     }

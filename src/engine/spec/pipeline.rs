@@ -1,6 +1,6 @@
 //! The pipeline file: a DAG of stages, described once.
 
-use super::doc::{Doc, Part};
+use super::doc::{Doc, Part, Source};
 use super::fields::{self, Item};
 use super::params;
 use super::report::Problem;
@@ -22,7 +22,7 @@ pub struct Pipeline {
     pub stages: Vec<StageSpec>,
     /// Where in `stages` a name stands.
     places: BTreeMap<String, usize>,
-    pub(crate) doc: Arc<Doc>,
+    pub(crate) source: Arc<Source>,
 }
 
 /// One stage of a pipeline.
@@ -32,7 +32,8 @@ pub struct StageSpec {
     pub kind: String,
     /// Separates the random numbers of otherwise equal stages; a number or a reference.
     pub stream: Value,
-    pub settings: Map<String, Value>,
+    /// A mapping; shared with the actions in which nothing had to be filled in.
+    pub settings: Arc<Value>,
     pub inputs: Vec<InputSpec>,
 }
 
@@ -71,7 +72,7 @@ impl Pipeline {
     /// A problem within a stage.
     pub(crate) fn problem(&self, stage: &str, path: &[&str], part: Part, message: impl Into<String>) -> Problem {
         let path: Vec<&str> = ["stages", stage].iter().chain(path).copied().collect();
-        self.doc.problem(&path, part, message)
+        self.source.problem(&path, part, message)
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> + Clone {
@@ -80,8 +81,8 @@ impl Pipeline {
 }
 
 /// Reads the file; what cannot be used is reported and left out.
-pub fn read(doc: Arc<Doc>, registry: &Registry, problems: &mut Vec<Problem>) -> Pipeline {
-    let root = Item::root(&doc);
+pub fn read(doc: &Doc, registry: &Registry, problems: &mut Vec<Problem>) -> Pipeline {
+    let root = Item::root(doc);
     root.fields("a pipeline", &["pipeline", "description", "params", "stages"], problems);
     let name = root.require("pipeline", "a pipeline", problems);
     let name = name
@@ -99,7 +100,7 @@ pub fn read(doc: Arc<Doc>, registry: &Registry, problems: &mut Vec<Problem>) -> 
         }
         stages.extend(entries.iter().filter_map(|entry| stage(entry, registry, problems)));
     }
-    let file = doc.file.clone();
+    let file = doc.source.file.clone();
     let places = stages.iter().enumerate();
     Pipeline {
         name,
@@ -107,7 +108,7 @@ pub fn read(doc: Arc<Doc>, registry: &Registry, problems: &mut Vec<Problem>) -> 
         params,
         places: places.map(|(place, stage)| (stage.name.clone(), place)).collect(),
         stages,
-        doc: doc.clone(),
+        source: doc.source.clone(),
     }
 }
 
@@ -155,7 +156,7 @@ fn stage(item: &Item<'_>, registry: &Registry, problems: &mut Vec<Problem>) -> O
         }
     }
     let settings = map.iter().filter(|(k, _)| !RESERVED.contains(&k.as_str()));
-    let settings = settings.map(|(k, v)| (k.clone(), v.clone())).collect();
+    let settings = Arc::new(settings.map(|(k, v)| (k.clone(), v.clone())).collect());
     let stream = item.get("stream").map_or(Value::from(0), |stream| stream.value.clone());
     Some(StageSpec {
         name,
@@ -218,12 +219,13 @@ fn input(item: &Item<'_>, problems: &mut Vec<Problem>) -> Option<InputSpec> {
 mod tests {
     use super::super::fake::registry;
     use super::*;
+    use serde_json::json;
     use std::path::Path;
 
     fn parse(text: &str) -> (Pipeline, String) {
-        let doc = Arc::new(Doc::parse(Path::new("p.yaml"), text).unwrap());
+        let doc = Doc::parse(Path::new("p.yaml"), text).unwrap();
         let mut problems = Vec::new();
-        let pipeline = read(doc, &registry(), &mut problems);
+        let pipeline = read(&doc, &registry(), &mut problems);
         (pipeline, super::super::report::Report::of(problems).to_string())
     }
 
@@ -235,8 +237,8 @@ mod tests {
         assert_eq!(said, "");
         let b = pipeline.stage("b").unwrap();
         assert_eq!(
-            (b.kind.as_str(), b.stream.as_u64(), b.settings.len()),
-            ("train", Some(2), 1)
+            (b.kind.as_str(), b.stream.as_u64(), &*b.settings),
+            ("train", Some(2), &json!({"epochs": "${e}"}))
         );
         assert_eq!(b.inputs[0].output.as_deref(), Some("images"));
     }

@@ -5,7 +5,7 @@ pub use crate::stage::Misfit;
 use crate::stage::Stage;
 use jsonschema::Validator;
 use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// The compiled schema of a stage kind.
 pub struct Schema<'a> {
@@ -281,11 +281,6 @@ fn type_names(kind: &TypeKind) -> String {
             names.join(" or ")
         }
     }
-}
-
-/// The settings as the object the schema describes.
-pub fn object(settings: &Map<String, Value>) -> Value {
-    Value::Object(settings.clone())
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 
 use super::cells::Row;
 use super::doc::Part;
-use super::interpolate::{Scope, Trouble};
+use super::interpolate::{Scope, Trouble, refers};
 use super::pipeline::{Pipeline, StageSpec};
 use super::report::Problem;
-use super::schema::{self, Misfit, Schema};
+use super::schema::{Misfit, Schema};
 use super::words;
+use crate::digest::Digest;
+use crate::key::settings_digest;
 use crate::stage::{Connected, Output, Registry, Stage, Unfit};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,10 +20,10 @@ use std::sync::Arc;
 /// A stage with complete settings.
 #[derive(Clone, Debug)]
 pub struct Variant {
-    /// Settings as written, interpolated, without those another stage feeds.
-    pub settings: Map<String, Value>,
-    /// Normalised settings as RFC 8785 text; settings fed by stages have a sample value in it.
-    pub identity: Arc<str>,
+    /// Settings as written, interpolated, without those another stage feeds: a mapping.
+    pub settings: Arc<Value>,
+    /// See [`settings_digest`]: of the normalised settings, with a sample value for those fed by stages.
+    pub identity: Digest,
     pub stream: u64,
     pub draws: bool,
     pub outputs: Vec<Output>,
@@ -130,19 +132,19 @@ impl OneStage<'_> {
         (found, at)
     }
 
-    fn written(&self) -> Value {
-        Value::Array(vec![schema::object(&self.spec.settings), self.spec.stream.clone()])
-    }
-
     /// Which axes matter depends on which are present, not on their values, since values hold no references.
     fn uses(&mut self, row: &Row) -> BTreeSet<String> {
         let present: Vec<String> = row.keys().cloned().collect();
-        let written = self.written();
-        let params = self.params;
+        let (spec, params) = (self.spec, self.params);
         let work_out = || {
             let scope = Scope::new(params, row);
-            // Troubles come again, with their places, when the variant is made.
-            let _ = scope.fill(&written);
+            for written in [&spec.settings, &spec.stream]
+                .into_iter()
+                .filter(|written| refers(written))
+            {
+                // Troubles come again, with their places, when the variant is made.
+                let _ = scope.fill(written);
+            }
             scope.touched()
         };
         self.uses.entry(present).or_insert_with(work_out).clone()
@@ -162,12 +164,15 @@ impl OneStage<'_> {
                     .problem(&self.spec.name, &["stream"], Part::Value, message),
             );
         }
-        let settings = schema::object(&self.spec.settings);
-        let Ok(settings) = scope
-            .fill(&settings)
-            .map_err(|troubles| self.troubles(troubles, &[], &mut wrong))
-        else {
-            return Err(wrong);
+        let settings = match refers(&self.spec.settings) {
+            false => Arc::clone(&self.spec.settings),
+            true => match scope.fill(&self.spec.settings) {
+                Ok(settings) => Arc::new(settings),
+                Err(troubles) => {
+                    self.troubles(troubles, &[], &mut wrong);
+                    return Err(wrong);
+                }
+            },
         };
         let fed = fed(self.spec, self.stage);
         wrong.extend(
@@ -191,10 +196,8 @@ impl OneStage<'_> {
             placed.collect::<Vec<_>>()
         })?;
         Ok(Variant {
-            settings: settings.as_object().cloned().unwrap_or_default(),
-            identity: serde_json_canonicalizer::to_string(&normalised)
-                .expect("specs hold finite numbers")
-                .into(),
+            settings,
+            identity: settings_digest(&normalised),
             stream,
             draws: (self.stage.draws)(&normalised),
             outputs: (self.stage.outputs)(&normalised),

@@ -211,7 +211,7 @@ fn check_input(
             _ => {}
         },
     }
-    if pipeline.stage(&input.stage).is_none() && !pipeline.doc.value["stages"][&input.stage].is_object() {
+    if pipeline.stage(&input.stage).is_none() && !pipeline.source.holds(&["stages", &input.stage]) {
         let message = format!("no stage is called `{}`", input.stage);
         problems.push(problem(Part::Value, message).maybe_hint(words::suggest(&input.stage, pipeline.names())));
     }

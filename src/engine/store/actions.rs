@@ -3,6 +3,7 @@
 use super::files::{self, Kind};
 use super::{MANIFEST, Manifest, Presence, Store, disk, seal};
 use crate::digest::Digest;
+use crate::key::ActionKey;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -31,6 +32,16 @@ impl Store {
     /// The result of an action, if it can be used: its manifest reads well and every object that should be present is,
     /// with the right size.  Anything odd is a miss with a warning.
     pub fn lookup(&self, key: &Digest) -> Option<Manifest> {
+        self.usable(key, |manifest| manifest.key() == *key)
+    }
+
+    /// [`Store::lookup`] for who has the action of that key at hand: to compare costs less than to hash.
+    pub fn lookup_as(&self, key: &Digest, action: &ActionKey) -> Option<Manifest> {
+        // Equal numbers may be spelled differently, and then only the key tells.
+        self.usable(key, |manifest| manifest.action == *action || manifest.key() == *key)
+    }
+
+    fn usable(&self, key: &Digest, of_this_action: impl Fn(&Manifest) -> bool) -> Option<Manifest> {
         let miss = |what: &str| {
             tracing::warn!(
                 "{}: {what}; the action counts as not done",
@@ -38,7 +49,7 @@ impl Store {
             );
             None
         };
-        match self.record(key) {
+        match self.record_if(key, of_this_action) {
             Record::None => None,
             Record::Damaged(what) => miss(&what),
             Record::Newer(version) => miss(&format!("it has version {version}, this build knows {MANIFEST}")),
@@ -63,13 +74,17 @@ impl Store {
     }
 
     pub(super) fn record(&self, key: &Digest) -> Record {
+        self.record_if(key, |manifest| manifest.key() == *key)
+    }
+
+    fn record_if(&self, key: &Digest, of_this_action: impl Fn(&Manifest) -> bool) -> Record {
         let path = self.manifest_path(key);
         let folder = path.parent().expect("manifests lie in a folder");
         if let Err(link) = disk::refuse_links(&self.root, folder) {
             return Record::Damaged(link.to_string());
         }
         match read(&path) {
-            Record::Good(manifest) if manifest.key() != *key => {
+            Record::Good(manifest) if !of_this_action(&manifest) => {
                 Record::Damaged(format!("it describes action {}", manifest.key().short()))
             }
             other => other,
@@ -262,6 +277,21 @@ mod tests {
         fs::create_dir_all(other.parent().unwrap()).unwrap();
         fs::copy(store.manifest_path(&action(1).digest()), other).unwrap();
         assert!(store.lookup(&action(2).digest()).is_none());
+        assert!(store.lookup_as(&action(2).digest(), &action(2)).is_none());
+    }
+
+    #[test]
+    fn who_has_the_action_finds_its_result_however_numbers_are_spelled() {
+        let (_dir, store) = scratch();
+        let with = |n: Value| ActionKey {
+            config: json!({"n": n}),
+            ..action(1)
+        };
+        publish(&store, &with(json!(100)), Some("a"), Some("1")).unwrap();
+        for n in [json!(100), json!(100.0), json!(1e2)] {
+            assert!(store.lookup_as(&with(n.clone()).digest(), &with(n)).is_some());
+        }
+        assert!(store.lookup_as(&with(json!(101)).digest(), &with(json!(101))).is_none());
     }
 
     #[test]

@@ -123,8 +123,11 @@ pub(crate) fn is_link(e: &io::Error) -> bool {
 
 /// The content of a plain file of at most `most` bytes.
 pub(crate) fn read_plain(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![];
-    open_plain(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    let file = open_plain(path)?;
+    // Room for all of it and for noticing the end: else it is read piece by piece, the first of 32 bytes.
+    let room = file.metadata()?.len().min(most) + 1;
+    let mut bytes = Vec::with_capacity(usize::try_from(room).map_err(io::Error::other)?);
+    file.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(io::Error::other(format!("it is larger than {most} bytes")));
     }

@@ -11,7 +11,6 @@ use crate::store::{Manifest, disk};
 use petgraph::graph::NodeIndex;
 use serde_json::json;
 use std::path::PathBuf;
-use std::rc::Rc;
 
 /// How often an action may find inputs gone between its start and the worker's look at them.
 const STARTS_WITHOUT_INPUTS: u32 = 3;
@@ -105,7 +104,7 @@ impl Walk<'_> {
                 return;
             }
         };
-        let Some(manifest) = self.store.lookup(&digest).map(Rc::new) else {
+        let Some(manifest) = self.store.lookup(&digest) else {
             self.fail_action(digest, vanished(&digest), Some((info, attempt.dir().join("log"))));
             return;
         };
@@ -118,7 +117,7 @@ impl Walk<'_> {
         status: Status,
         info: &JobInfo,
         ended: &Ended,
-        manifest: &Rc<Manifest>,
+        manifest: &Manifest,
     ) {
         self.tell_end(info, ended);
         let action = self.actions.get_mut(&digest).expect("running actions are known");

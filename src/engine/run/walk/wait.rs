@@ -5,7 +5,6 @@ use super::{LOOK, Status, Walk};
 use crate::digest::Digest;
 use crate::job::Event;
 use serde_json::json;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Asking after one action costs about so much; more of them are asked after less often.
@@ -53,7 +52,7 @@ impl Walk<'_> {
         } else {
             self.store.lookup(&digest)
         };
-        match found.map(Rc::new) {
+        match found {
             Some(manifest) => self.finished(digest, Status::Waited, &info, &Ended::AlreadyThere, &manifest),
             // It failed there, or was stopped.
             None => self.enqueue(digest),

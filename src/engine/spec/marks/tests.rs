@@ -3,6 +3,16 @@
 use super::*;
 use serde_json::json;
 
+impl Marked {
+    fn to_value(&self) -> Value {
+        match &self.tree {
+            Tree::Scalar(value) => value.clone(),
+            Tree::List(items) => items.iter().map(|item| item.to_value()).collect(),
+            Tree::Map(entries) => Value::Object(entries.iter().map(|(k, _, v)| (k.clone(), v.to_value())).collect()),
+        }
+    }
+}
+
 fn value(text: &str) -> Value {
     parse(text).unwrap_or_else(|e| panic!("{}", said(&e))).to_value()
 }
@@ -53,6 +63,17 @@ fn values_keys_and_places_are_read() {
             width: 4
         }
     );
+}
+
+#[test]
+fn one_of_thousands_of_entries_is_found_and_a_key_that_comes_again_is_refused_not_too_often() {
+    let text: String = (0..5000).map(|i| format!("k{}: {i}\n", i * 7 % 5000)).collect();
+    let doc = parse(&text).ok().unwrap();
+    let (key, value) = doc.child("k21").unwrap();
+    assert_eq!((key.unwrap().line, value.to_value()), (4, json!(3)));
+    assert!(doc.child("k5000").is_none());
+    let said = refused(&format!("{text}{text}"));
+    assert_eq!(said.matches("stands twice").count(), MOST_REFUSALS, "{said}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use moelab_engine::run::{Question, Status, plan_status};
 use moelab_engine::store::Selection;
 use serde_json::json;
 use std::fs;
+use std::sync::Arc;
 
 #[test]
 fn a_chain_runs_once_and_is_cached_after() {
@@ -256,7 +257,7 @@ fn the_status_of_a_plan_is_what_a_run_would_do() {
     let damaged = "its record in the store is damaged".to_owned();
     assert_eq!(ask(&lab, &[])[0], (Status::WillRun, damaged));
     fs::write(&path, whole).unwrap();
-    lab.plan.graph[a].settings.insert("n".into(), json!(5));
+    Arc::make_mut(&mut lab.plan.graph[a].settings)["n"] = json!(5);
     assert_eq!(ask(&lab, &[])[0], (Status::WillRun, "n 1 → 5".into()));
 }
 

@@ -6,9 +6,10 @@ use moelab_engine::run::{Ended, JobInfo, Observer, RunOptions, RunReport, Worker
 use moelab_engine::stage::{Output, Port, Registry, Settings, Stage};
 use moelab_engine::store::{Manifest, Store};
 use petgraph::graph::{DiGraph, NodeIndex};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::TempDir;
 
 /// The environment variable that makes the test program a worker.
@@ -83,7 +84,7 @@ impl Lab {
         let node = self.plan.graph.add_node(Node {
             stage: name.into(),
             kind: kind.into(),
-            settings: settings.as_object().cloned().unwrap_or_else(Map::new),
+            settings: Arc::new(settings),
             seed: None,
             axes: BTreeMap::new(),
             inputs,
