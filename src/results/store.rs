@@ -10,7 +10,6 @@ use moelab_engine::plan::{Finished, FinishedOutput, Found, Node, NodeId, Plan, R
 use moelab_engine::spec::{self, Experiment};
 use moelab_engine::stage::Registry;
 use moelab_engine::store::{Manifest, Presence, Store};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -6,22 +6,19 @@
 
 mod bracket;
 mod shortlist;
+mod tiles;
 mod tree;
 
+use super::ManifoldError;
 use super::error::require_finite;
-use super::{ManifoldError, registers};
 use crate::matrix::Matrix;
+use bracket::Space;
 pub(super) use bracket::squared_distance;
-use bracket::{Candidates, Space};
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 pub use shortlist::{Prepared, Shortlist, exact_by};
+use tiles::BLOCK;
 
-/// Queries handled by one task, and reference rows multiplied with them at a time (512 KiB of products).
-const QUERIES: usize = 128;
-const REFERENCES: usize = 1024;
 /// Up to so many columns a k-d tree is faster than products with all rows: 13 to 18 times on UMAP's embeddings of 70,000
 /// rows, level on as many normal rows of 10 columns, its worst case.
 const FEW_COLUMNS: usize = 10;
@@ -111,12 +108,16 @@ fn search(
     }
     let mut indices = vec![0_u32; queries.rows() * k];
     let mut distances = vec![0.0_f32; queries.rows() * k];
-    let tasks = indices
-        .par_chunks_mut(QUERIES * k)
-        .zip(distances.par_chunks_mut(QUERIES * k));
-    tasks.enumerate().for_each(|(task, (indices, distances))| {
-        block(&space, task * QUERIES, k, itself, indices, distances);
-    });
+    if itself {
+        tiles::among(space, k, &mut indices, &mut distances);
+    } else {
+        let blocks = indices
+            .par_chunks_mut(BLOCK * k)
+            .zip(distances.par_chunks_mut(BLOCK * k));
+        blocks.enumerate().for_each(|(block, (indices, distances))| {
+            tiles::between(&space, block * BLOCK, k, itself, indices, distances);
+        });
+    }
     Ok(Neighbours { k, indices, distances })
 }
 
@@ -147,41 +148,6 @@ fn check(reference: &Matrix, queries: &Matrix, k: usize) -> Result<(), ManifoldE
         });
     }
     Ok(())
-}
-
-/// Searches for the consecutive queries that `indices` has room for, starting with query `first`.
-fn block(space: &Space<'_>, first: usize, k: usize, itself: bool, indices: &mut [u32], distances: &mut [f32]) {
-    let count = indices.len() / k;
-    let dims = space.dims;
-    let query_rows =
-        MatRef::from_row_major_slice(&space.query_rows()[first * dims..(first + count) * dims], count, dims);
-    let mut candidates: Vec<Candidates> = (0..count).map(|q| space.candidates(first + q, k)).collect();
-    let mut products = vec![0.0_f32; REFERENCES * count];
-    let total = space.reference_rows.len() / dims;
-    for start in (0..total).step_by(REFERENCES) {
-        let rows = REFERENCES.min(total - start);
-        let reference =
-            MatRef::from_row_major_slice(&space.reference_rows[start * dims..(start + rows) * dims], rows, dims);
-        let products = &mut products[..rows * count];
-        let target = MatMut::from_column_major_slice_mut(&mut *products, rows, count);
-        matmul(
-            target,
-            Accum::Replace,
-            reference,
-            query_rows.transpose(),
-            -2.0,
-            Par::Seq,
-        );
-        registers::release();
-        for (candidates, products) in candidates.iter_mut().zip(products.chunks_exact(rows)) {
-            candidates.offer(start, products, &space.reference_norms[start..start + rows]);
-        }
-    }
-    for (q, candidates) in candidates.into_iter().enumerate() {
-        let slots = q * k..(q + 1) * k;
-        let (indices, distances) = (&mut indices[slots.clone()], &mut distances[slots]);
-        settle(space, first + q, candidates.finish(), itself, indices, distances);
-    }
 }
 
 /// Measures the candidates of a query exactly and keeps the nearest, as many as there are slots.
@@ -247,9 +213,10 @@ pub(super) mod tests {
 
     #[test]
     fn blocks_and_brackets_give_what_the_definition_gives() {
-        // More rows than one block of references, fewer than two; a large offset makes the products cancel.
+        // Three blocks, one, and five of which the last is a single row; a large offset makes the products cancel.
         for (data, k) in [
             (random(1100, 12, 0.0), 7),
+            (random(1537, 11, 0.0), 40),
             (random(300, 20, 1000.0), 300),
             (random(200, 1, -5.0), 1),
         ] {
@@ -268,6 +235,17 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn ties_go_by_row_also_between_blocks() {
+        let mut data = random(1000, 12, 0.0).into_data();
+        data.iter_mut().for_each(|v| *v = (*v * 2.0).floor());
+        let data = Matrix::new(1000, 12, data);
+        assert_eq!(
+            exact(&data, 25, Metric::Euclidean).unwrap(),
+            naive(&data, 25, Metric::Euclidean)
+        );
+    }
+
+    #[test]
     fn all_points_equal_is_no_special_case() {
         let found = exact(&Matrix::new(2000, 4, vec![0.1; 8000]), 3, Metric::Cosine).unwrap();
         assert_eq!(found.row(1500).0, [1500, 0, 1]);
@@ -276,11 +254,13 @@ pub(super) mod tests {
 
     #[test]
     fn one_thread_gives_the_bytes_of_many() {
-        let data = random(700, 5, 0.0);
         let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
         let three = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-        let search = || exact(&data, 9, Metric::Euclidean).unwrap();
-        assert_eq!(one.install(search), three.install(search));
+        for cols in [5, 12] {
+            let data = random(1700, cols, 0.0);
+            let search = || exact(&data, 9, Metric::Euclidean).unwrap();
+            assert_eq!(one.install(search), three.install(search));
+        }
     }
 
     #[test]

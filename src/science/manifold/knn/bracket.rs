@@ -3,9 +3,6 @@
 use super::Metric;
 use crate::matrix::Matrix;
 
-/// Reference rows whose lower ends are compared with the threshold at once.
-const LANES: usize = 16;
-
 /// Both point sets, centred and scaled (Euclidean) or on the unit sphere (cosine), in f32 for the matrix product.
 pub struct Space<'a> {
     /// Columns of the prepared rows.
@@ -81,6 +78,14 @@ impl<'a> Space<'a> {
             .map_or(&self.reference_rows, |(rows, _)| rows)
     }
 
+    /// Sorts the prepared rows, which are the queries too; `measure` goes on taking row numbers of the data.
+    pub fn put_in_order(&mut self, ids: &[u32]) {
+        debug_assert!(self.queries_prepared.is_none());
+        let row = |id: &u32| &self.reference_rows[*id as usize * self.dims..][..self.dims];
+        self.reference_rows = ids.iter().flat_map(row).copied().collect();
+        self.reference_norms = ids.iter().map(|id| self.reference_norms[*id as usize]).collect();
+    }
+
     /// An empty set of candidates for query `i`.
     pub fn candidates(&self, i: usize, k: usize) -> Candidates {
         let norms = self
@@ -88,14 +93,7 @@ impl<'a> Space<'a> {
             .as_ref()
             .map_or(&self.reference_norms, |(_, norms)| norms);
         // upper - lower = 4ε(‖x‖² + ‖y‖²); the norms at hand are shrunk by (1 - 2ε), 5 covers that.
-        Candidates {
-            k,
-            norm: norms[i],
-            spread: 5.0 * self.epsilon,
-            threshold: f32::INFINITY,
-            kept: Vec::new(),
-            cap: 2 * k + 64,
-        }
+        Candidates::new(k, norms[i], 5.0 * self.epsilon)
     }
 
     /// The rows among `nearest` that may be among the k nearest of `query`, or None if there may be others.
@@ -220,58 +218,91 @@ fn unit(m: &Matrix, inverse_lengths: &[f64]) -> Vec<f32> {
 /// The reference rows that may be among the k nearest of one query.
 pub struct Candidates {
     k: usize,
-    norm: f32,
+    /// The shrunk ‖x‖² of the query.
+    pub norm: f32,
     spread: f32,
     /// k rows are known to be at most this far.
     threshold: f32,
-    /// (lower end, upper end, row).
-    kept: Vec<(f32, f32, u32)>,
-    cap: usize,
+    /// (lower end, row).
+    kept: Vec<(f32, u32)>,
 }
 
 impl Candidates {
-    /// Considers rows `start..`, given -2x·y and the shrunk ‖y‖² of each.
-    pub fn offer(&mut self, start: usize, products: &[f32], norms: &[f32]) {
-        let mut at = start;
-        for (products, norms) in products.chunks(LANES).zip(norms.chunks(LANES)) {
-            // Most chunks hold nothing near; this test is the inner loop of the search and has no branch inside.
-            let near = products
-                .iter()
-                .zip(norms)
-                .fold(false, |any, (p, n)| any | (self.norm + n + p <= self.threshold));
-            if near {
-                for (i, (p, n)) in products.iter().zip(norms).enumerate() {
-                    let lower = self.norm + n + p;
-                    if lower <= self.threshold {
-                        self.kept.push((
-                            lower,
-                            lower + self.spread * (self.norm + n) + f32::MIN_POSITIVE,
-                            (at + i) as u32,
-                        ));
-                    }
-                }
-                if self.kept.len() >= self.cap {
-                    self.compact();
-                }
-            }
-            at += products.len();
+    fn new(k: usize, norm: f32, spread: f32) -> Self {
+        Self {
+            k,
+            norm,
+            spread,
+            threshold: f32::INFINITY,
+            kept: Vec::with_capacity(k + Self::slack(k)),
         }
+    }
+
+    /// Rows kept beyond the k nearest before those that are too far are forgotten.
+    fn slack(k: usize) -> usize {
+        (k / 2).max(32)
+    }
+
+    /// A row is not considered when its -2x·y, added to its shrunk ‖y‖², is greater than this. The margin covers that the
+    /// lower end is added up in another order.
+    pub fn limit(&self) -> f32 {
+        (self.threshold - self.norm) + 32.0 * f32::EPSILON * (self.threshold + self.norm)
+    }
+
+    /// Considers a row, given -2x·y and the shrunk ‖y‖² of every row.
+    pub fn consider(&mut self, row: u32, product: f32, norms: &[f32]) {
+        let lower = self.norm + norms[row as usize] + product;
+        if lower > self.threshold {
+            return;
+        }
+        if self.kept.len() == self.kept.capacity() {
+            self.compact(norms);
+        }
+        self.kept.push((lower, row));
     }
 
     /// Lowers the threshold to the k-th smallest upper end and forgets what lies above it.
-    fn compact(&mut self) {
+    fn compact(&mut self, norms: &[f32]) {
         if self.kept.len() > self.k {
-            self.kept.select_nth_unstable_by(self.k - 1, |a, b| a.1.total_cmp(&b.1));
-            self.threshold = self.kept[self.k - 1].1;
-            self.kept.retain(|c| c.0 <= self.threshold);
+            let (norm, spread) = (self.norm, self.spread);
+            let upper = |(lower, row): &(f32, u32)| lower + spread * (norm + norms[*row as usize]) + f32::MIN_POSITIVE;
+            let by_upper = |a: &(f32, u32), b: &(f32, u32)| upper(a).total_cmp(&upper(b));
+            let (_, nth, _) = self.kept.select_nth_unstable_by(self.k - 1, by_upper);
+            self.threshold = upper(nth);
+            self.kept.retain(|(lower, _)| *lower <= self.threshold);
         }
         // With many ties nothing is forgotten; growing keeps the cost of compaction proportional.
-        self.cap = (2 * self.kept.len()).max(2 * self.k + 64);
+        let room = (self.kept.len().saturating_sub(self.k)).max(Self::slack(self.k));
+        self.kept.reserve_exact(room);
     }
 
     /// The rows that remain, in no particular order.
-    pub fn finish(mut self) -> impl Iterator<Item = u32> {
-        self.compact();
-        self.kept.into_iter().map(|c| c.2)
+    pub fn finish(mut self, norms: &[f32]) -> impl Iterator<Item = u32> {
+        self.compact(norms);
+        self.kept.into_iter().map(|(_, row)| row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Draws;
+    use rand::RngExt;
+
+    #[test]
+    fn the_limit_passes_by_no_row_that_would_be_kept() {
+        let mut rng = Draws::new(5).at("test", 0, 0);
+        for _ in 0..200_000 {
+            let [norm, other] = [0, 1].map(|_| rng.random::<f32>() * 10f32.powi(rng.random_range(-6..2)));
+            let product = 2.0 * (norm * other).sqrt() * (2.0 * rng.random::<f32>() - 1.0);
+            let mut candidates = Candidates::new(1, norm, 0.0);
+            // The worst case: the row is just as far as the threshold.
+            candidates.threshold = norm + other + product;
+            if candidates.threshold > 0.0 {
+                assert!(product + other <= candidates.limit(), "{norm} {other} {product}");
+                candidates.consider(0, product, &[other]);
+                assert_eq!(candidates.kept.len(), 1);
+            }
+        }
     }
 }

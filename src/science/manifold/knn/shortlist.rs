@@ -2,7 +2,7 @@
 //! bracketed and measured here, so that the answer is that of [`super::exact`] to the bit.
 
 use super::bracket::Space;
-use super::{ManifoldError, Metric, Neighbours, block, check, settle};
+use super::{ManifoldError, Metric, Neighbours, check, settle, tiles};
 use crate::matrix::Matrix;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -59,7 +59,7 @@ pub fn exact_by<S: Shortlist>(
                 let query = first + q;
                 match space.shortlisted(query, k, nearest) {
                     Some(rows) => settle(&space, query, rows.into_iter(), true, indices, distances),
-                    None => block(&space, query, k, true, indices, distances),
+                    None => tiles::between(&space, query, k, true, indices, distances),
                 }
             });
     }
