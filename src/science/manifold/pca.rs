@@ -15,6 +15,10 @@ use triangular::BlockStructure::{Rectangular, TriangularLower};
 /// Fixed shares of the sums over rows: enough to fill the threads, and always added in the same order.
 const STRIPS: usize = 8;
 const BLOCK: usize = 512;
+/// Rows centred at a time.
+const CHUNK: usize = 8 * BLOCK;
+/// Features of a tile of the covariance, down and across. Products with AVX-512 take 96 rows at a time.
+const TILE: (usize, usize) = (96, 192);
 
 /// A fitted projection on the leading principal components.
 #[derive(Clone, Debug)]
@@ -32,7 +36,7 @@ pub struct Pca {
 impl Pca {
     /// Fits `n_components` ≤ min(N, D) components on N ≥ 2 points.
     pub fn fit(data: &Matrix, n_components: usize) -> Result<Self, ManifoldError> {
-        check(data)?;
+        let mean = mean(data)?;
         let (rows, cols) = (data.rows(), data.cols());
         let most = rows.min(cols);
         if n_components == 0 || n_components > most {
@@ -43,7 +47,6 @@ impl Pca {
                 most,
             });
         }
-        let mean = mean(data);
         let (variances, vectors) = decompose(data, &mean)?;
         let total_variance: f64 = variances.iter().sum();
         let scale = ((rows - 1) as f64).sqrt();
@@ -83,7 +86,6 @@ impl Pca {
 
     /// Scores of N × D `data`: N × n_components.
     pub fn transform(&self, data: &Matrix) -> Result<Matrix, ManifoldError> {
-        require_finite(data)?;
         if data.cols() != self.mean.len() {
             let (left_cols, right_cols) = (data.cols(), self.mean.len());
             return Err(ManifoldError::ColumnMismatch {
@@ -116,14 +118,16 @@ impl Pca {
                     .for_each(|(c, v)| *v = product[(c, i)] as f32);
             }
         });
+        if scores.iter().any(|score| !score.is_finite()) {
+            require_finite(data)?;
+        }
         Ok(Matrix::new(data.rows(), k, scores))
     }
 }
 
 /// All min(N, D) variances, largest first, each as a share of the total (all zero for constant data).
 pub fn spectrum(data: &Matrix) -> Result<Vec<f64>, ManifoldError> {
-    check(data)?;
-    let (variances, _) = decompose(data, &mean(data))?;
+    let (variances, _) = decompose(data, &mean(data)?)?;
     let total: f64 = variances.iter().sum();
     Ok(variances.into_iter().map(|v| share(v, total)).collect())
 }
@@ -146,30 +150,36 @@ fn share(part: f64, total: f64) -> f64 {
     if total > 0.0 { part / total } else { 0.0 }
 }
 
-fn check(data: &Matrix) -> Result<(), ManifoldError> {
-    if data.rows() < 2 {
+/// The mean of every feature; refuses what has none.
+fn mean(data: &Matrix) -> Result<Vec<f64>, ManifoldError> {
+    let (rows, cols) = (data.rows(), data.cols());
+    if rows < 2 {
         return Err(ManifoldError::TooFewRows {
             what: "PCA",
             need: 2,
-            rows: data.rows(),
+            rows,
         });
     }
-    require_finite(data)
-}
-
-fn mean(data: &Matrix) -> Vec<f64> {
-    let sums: Vec<Vec<f64>> = (0..STRIPS)
-        .into_par_iter()
+    if cols == 0 {
+        return Err(ManifoldError::NoColumns);
+    }
+    let strips = data.data().par_chunks(rows.div_ceil(STRIPS) * cols);
+    let sums: Vec<Vec<f64>> = strips
         .map(|strip| {
-            let mut sum = vec![0.0; data.cols()];
-            for row in (strip..data.rows()).step_by(STRIPS) {
-                sum.iter_mut().zip(data.row(row)).for_each(|(s, v)| *s += f64::from(*v));
+            let mut sum = vec![0.0; cols];
+            for row in strip.chunks_exact(cols) {
+                sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v));
             }
             sum
         })
         .collect();
-    let of_column = |col: usize| sums.iter().map(|sum| sum[col]).sum::<f64>() / data.rows() as f64;
-    (0..data.cols()).map(of_column).collect()
+    let of_column = |col: usize| sums.iter().map(|sum| sum[col]).sum::<f64>() / rows as f64;
+    let mean: Vec<f64> = (0..cols).map(of_column).collect();
+    // Sums of finite f32 stay finite in f64, so the data need be looked through only to name the place.
+    if mean.iter().any(|m| !m.is_finite()) {
+        require_finite(data)?;
+    }
+    Ok(mean)
 }
 
 /// The rows from `first` on less their mean, row by row.
@@ -195,30 +205,76 @@ fn decompose(data: &Matrix, mean: &[f64]) -> Result<(Vec<f64>, Mat<f64>), Manifo
     Ok((values.into_iter().map(|v| v.max(0.0)).collect(), vectors))
 }
 
+/// The lower triangle of Σ(x-m)(x-m)ᵀ, tile by tile, so that every thread has work and nobody a matrix of its own.
+///
 /// Products of a block of rows are summed in f32, which is twice as fast, and blocks in f64: within so few rows of centred
-/// data the sum rounds no worse than the data were rounded.
+/// data the sum rounds no worse than the data were rounded. For the same reason the mean may be rounded to f32: moving
+/// the centre by d adds N·d², far below a rounding of the data.
 fn covariance_sum(data: &Matrix, mean: &[f64]) -> Mat<f64> {
     let (rows, cols) = (data.rows(), data.cols());
-    let parts: Vec<Mat<f64>> = (0..STRIPS)
-        .into_par_iter()
-        .map(|strip| {
-            let (mut sum, mut products) = (Mat::<f64>::zeros(cols, cols), Mat::<f32>::zeros(cols, cols));
-            for first in (strip * BLOCK..rows).step_by(STRIPS * BLOCK) {
-                let count = BLOCK.min(rows - first);
-                let block = centred(data, mean, first, count, |v| v as f32);
-                let block = MatRef::from_row_major_slice(&block, count, cols).transpose();
-                lower_products(products.as_mut(), block);
-                for col in 0..cols {
-                    let (sum, products) = (sum.col_mut(col), products.col(col));
-                    for (sum, product) in sum.iter_mut().zip(products.iter()).skip(col) {
-                        *sum += f64::from(*product);
-                    }
-                }
+    let centre: Vec<f32> = mean.iter().map(|m| *m as f32).collect();
+    let mut tiles = Vec::new();
+    for row in (0..cols).step_by(TILE.0) {
+        let below = cols.min(row + TILE.0);
+        tiles.extend((0..below).step_by(TILE.1).map(|col| Tile {
+            row,
+            col,
+            sum: Mat::zeros(below - row, TILE.1.min(below - col)),
+            products: Mat::zeros(below - row, TILE.1.min(below - col)),
+        }));
+    }
+    let mut points = vec![0.0_f32; CHUNK.min(rows) * cols];
+    for chunk in data.data().chunks(CHUNK * cols) {
+        let points = &mut points[..chunk.len()];
+        let rows = points.par_chunks_exact_mut(cols).zip(chunk.par_chunks_exact(cols));
+        rows.with_min_len(64).for_each(|(point, row)| {
+            for ((point, value), centre) in point.iter_mut().zip(row).zip(&centre) {
+                *point = value - centre;
             }
-            sum
-        })
-        .collect();
-    parts.into_iter().reduce(|a, b| a + b).expect("STRIPS is not zero")
+        });
+        tiles.par_iter_mut().for_each(|tile| tile.add(points, cols));
+    }
+    let mut sum = Mat::zeros(cols, cols);
+    for tile in tiles {
+        let (height, width) = tile.sum.shape();
+        sum.as_mut()
+            .submatrix_mut(tile.row, tile.col, height, width)
+            .copy_from(&tile.sum);
+    }
+    sum
+}
+
+/// A part of the covariance: the features from `row` on with those from `col` on.
+struct Tile {
+    row: usize,
+    col: usize,
+    sum: Mat<f64>,
+    products: Mat<f32>,
+}
+
+impl Tile {
+    /// Adds the products of centred points.
+    fn add(&mut self, points: &[f32], cols: usize) {
+        let (height, width) = self.sum.shape();
+        for block in points.chunks(BLOCK * cols) {
+            let features = MatRef::from_row_major_slice(block, block.len() / cols, cols).transpose();
+            let (left, right) = (features.subrows(self.row, height), features.subrows(self.col, width));
+            matmul(
+                self.products.as_mut(),
+                Accum::Replace,
+                left,
+                right.transpose(),
+                1.0,
+                Par::Seq,
+            );
+            registers::release();
+            for (sum, products) in self.sum.col_iter_mut().zip(self.products.col_iter()) {
+                sum.iter_mut()
+                    .zip(products.iter())
+                    .for_each(|(s, p)| *s += f64::from(*p));
+            }
+        }
+    }
 }
 
 fn inner_products(data: &Matrix, mean: &[f64]) -> Mat<f64> {
@@ -297,7 +353,7 @@ mod tests {
         let points = f.points();
         let few = points.select(&[0, 5, 9]);
         let pca = Pca::fit(&few, 2).unwrap();
-        let mut covariance = covariance_sum(&few, &mean(&few));
+        let mut covariance = covariance_sum(&few, &mean(&few).unwrap());
         covariance
             .col_iter_mut()
             .for_each(|col| col.iter_mut().for_each(|v| *v /= 2.0));
