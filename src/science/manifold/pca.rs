@@ -15,6 +15,8 @@ use triangular::BlockStructure::{Rectangular, TriangularLower};
 /// Fixed shares of the sums over rows: enough to fill the threads, and always added in the same order.
 const STRIPS: usize = 8;
 const BLOCK: usize = 512;
+/// Rows projected at a time: few enough to stay in the cache.
+const PROJECTED: usize = 128;
 /// Rows centred at a time.
 const CHUNK: usize = 8 * BLOCK;
 /// Features of a tile of the covariance, down and across. Products with AVX-512 take 96 rows at a time.
@@ -95,14 +97,21 @@ impl Pca {
                 right_cols,
             });
         }
-        let k = self.components.len();
+        let (k, cols) = (self.components.len(), data.cols());
         let mut scores = vec![0.0_f32; data.rows() * k];
-        let components = Mat::from_fn(k, self.mean.len(), |c, j| self.components[c][j]);
-        scores.par_chunks_mut(BLOCK * k).enumerate().for_each(|(block, out)| {
-            let (first, count) = (block * BLOCK, out.len() / k);
-            let centred = centred(data, &self.mean, first, count, |v| v);
+        let components = Mat::from_fn(k, cols, |c, j| self.components[c][j]);
+        let blocks = scores
+            .par_chunks_mut(PROJECTED * k)
+            .zip(data.data().par_chunks(PROJECTED * cols));
+        // The buffer serves block after block: fresh memory would take as long as the product.
+        blocks.for_each_init(Vec::new, |centred, (out, rows)| {
+            centred.clear();
+            for row in rows.chunks_exact(cols) {
+                centred.extend(row.iter().zip(&self.mean).map(|(v, m)| f64::from(*v) - m));
+            }
+            let count = out.len() / k;
             let mut product = Mat::<f64>::zeros(k, count);
-            let points = MatRef::from_row_major_slice(&centred, count, self.mean.len());
+            let points = MatRef::from_row_major_slice(centred, count, cols);
             matmul(
                 product.as_mut(),
                 Accum::Replace,
