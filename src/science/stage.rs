@@ -16,6 +16,7 @@ mod kmeans;
 mod latent_finder;
 mod load;
 mod manager_fit;
+mod mice_train;
 mod mixture;
 mod mixture_train;
 mod models;
@@ -67,6 +68,7 @@ fn dispatch(job: &JobContext) -> Result<(), Failure> {
         "dec_train" => dec_train::run(job),
         "vade_train" => vade_train::run(job),
         "dynae_train" => dynae_train::run(job),
+        "mice_train" => mice_train::run(job),
         "evaluate" => evaluate::run(job),
         other => Err(Failure::bug(format!(
             "this worker does not know the stage kind `{other}`"

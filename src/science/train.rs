@@ -12,12 +12,14 @@ pub mod gmvae;
 pub mod images;
 pub mod k_dae;
 pub mod loss;
+pub mod mice;
 pub mod minimax;
 pub mod mixae;
 pub mod mixture;
 pub mod objective;
 pub mod vade;
 pub mod vae_em;
+pub mod views;
 
 #[cfg(test)]
 mod embedded_run_tests;

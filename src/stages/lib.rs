@@ -19,6 +19,7 @@ pub mod kmeans;
 pub mod latent_finder;
 pub mod load;
 pub mod manager_fit;
+pub mod mice_train;
 pub mod mixture_train;
 pub mod moe_train;
 pub mod network;
@@ -54,6 +55,7 @@ pub fn registry() -> Registry {
         dec_train::stage(),
         vade_train::stage(),
         dynae_train::stage(),
+        mice_train::stage(),
         evaluate::stage(),
         command::stage(),
     ])

@@ -11,12 +11,12 @@ const MOMENTUM: f64 = 0.1;
 /// Added to the variance under the root.
 const EPSILON: f64 = 1e-5;
 
-/// 3×3 convolution → batch norm → leaky rectifier. [B, I, H, W] → [B, O, H', W'].
+/// Convolution → batch norm (→ leaky rectifier). [B, I, H, W] → [B, O, H', W'].
 ///
 /// Batch norm comes before the activation; a convolution in front of it needs no bias.
 #[derive(Module, Debug)]
 pub struct Block {
-    /// [O, I, 3, 3]
+    /// [O, I, k, k]
     weight: Param<Tensor<4>>,
     gamma: Param<Tensor<1>>,
     beta: Param<Tensor<1>>,
@@ -26,38 +26,47 @@ pub struct Block {
     stride: usize,
     #[module(skip)]
     upsample: bool,
+    #[module(skip)]
+    slope: Option<f64>,
 }
 
 impl Block {
     /// Keeps the size. Weights are zero until [`super::weights::initialise`] draws them.
     pub fn same(input: usize, output: usize, device: &Device) -> Self {
-        Self::new(input, output, 1, false, device)
+        Self::new([output, input, 3, 3], 1, false, Some(SLOPE), device)
     }
 
     /// Halves both sides.
     pub fn halving(input: usize, output: usize, device: &Device) -> Self {
-        Self::new(input, output, 2, false, device)
+        Self::new([output, input, 3, 3], 2, false, Some(SLOPE), device)
     }
 
     /// Doubles both sides (nearest) before the convolution.
     pub fn doubling(input: usize, output: usize, device: &Device) -> Self {
-        Self::new(input, output, 1, true, device)
+        Self::new([output, input, 3, 3], 1, true, Some(SLOPE), device)
     }
 
-    fn new(input: usize, output: usize, stride: usize, upsample: bool, device: &Device) -> Self {
+    /// A part of a residual block: a kernel of `shape` [O, I, k, k] with k odd, and a plain rectifier or none.
+    pub fn residual(shape: [usize; 4], stride: usize, rectified: bool, device: &Device) -> Self {
+        Self::new(shape, stride, false, rectified.then_some(0.0), device)
+    }
+
+    fn new(shape: [usize; 4], stride: usize, upsample: bool, slope: Option<f64>, device: &Device) -> Self {
+        let output = shape[0];
         Self {
-            weight: Param::from_tensor(Tensor::zeros([output, input, 3, 3], device)),
+            weight: Param::from_tensor(Tensor::zeros(shape, device)),
             gamma: Param::from_tensor(Tensor::ones([output], device)),
             beta: Param::from_tensor(Tensor::zeros([output], device)),
             running_mean: RunningState::new(Tensor::zeros([output], device)),
             running_var: RunningState::new(Tensor::ones([output], device)),
             stride,
             upsample,
+            slope,
         }
     }
 
-    fn on_device(&self, training: bool) -> ConvBlock {
-        let statistics = match training {
+    fn on_device(&self, of_batch: bool) -> ConvBlock {
+        let statistics = match of_batch {
             true => Statistics::Batch,
             false => Statistics::Running {
                 mean: self.running_mean.value(),
@@ -75,10 +84,11 @@ impl Block {
             }),
             geometry: ConvGeometry {
                 stride: self.stride,
+                padding: self.weight.dims()[3] / 2,
                 upsample: self.upsample,
                 ..ConvGeometry::default()
             },
-            slope: Some(SLOPE),
+            slope: self.slope,
         }
     }
 
@@ -111,4 +121,9 @@ pub fn forward(blocks: &[Block], last: Option<ConvBlock>, x: Tensor<4>) -> Tenso
         }
     }
     y
+}
+
+/// The blocks one after another with the statistics of the batch, which nothing follows: how a teacher sees a batch.
+pub fn forward_by_batch(blocks: &[Block], x: Tensor<4>) -> Tensor<4> {
+    device::conv_chain(x, blocks.iter().map(|block| block.on_device(true)).collect()).0
 }

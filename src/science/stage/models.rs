@@ -1,12 +1,13 @@
 //! Models as artifacts: weights by module path, the architecture beside them.
 
 use super::cluster_table::Assignments;
-use super::{gmvae_train, mixture, refuse};
+use super::{gmvae_train, mice_train, mixture, refuse};
 use crate::matrix::Matrix;
 use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
 use crate::nn::centred::ClusteredShape;
 use crate::nn::gmvae::{Data, Gmvae, GmvaeShape};
 use crate::nn::manager::{Manager, ManagerShape};
+use crate::nn::mice::{Mice, MiceShape};
 use crate::nn::mixture::{Mixture, MixtureShape};
 use crate::nn::weights;
 use crate::tensors::{Named, TensorFile, host, write_weights};
@@ -30,6 +31,7 @@ pub enum Shape {
     Centred(ClusteredShape),
     Vade(ClusteredShape),
     Gmvae(GmvaeShape),
+    Mice(MiceShape),
 }
 
 /// A mixture and the loss its experts compete by.
@@ -70,7 +72,7 @@ pub fn autoencoder(path: &Path, device: &Device) -> Result<(Autoencoder, Autoenc
             tensors = tensors.into_iter().filter_map(of_autoencoder).collect();
             shape.autoencoder
         }
-        Shape::Manager(_) | Shape::Mixture(_) | Shape::Gmvae(_) => {
+        Shape::Manager(_) | Shape::Mixture(_) | Shape::Gmvae(_) | Shape::Mice(_) => {
             return Err(Failure::bad_input(
                 "the model is not an autoencoder: connect one that `pretrain_vae`, `dec_train`, `vade_train` or \
                  `dynae_train` made",
@@ -123,6 +125,16 @@ pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignmen
             }
             let model = weights::restore(Gmvae::new(&shape, device), &tensors).map_err(refuse)?;
             Ok(gmvae_train::assign(&model, images, device))
+        }
+        Shape::Mice(shape) => {
+            if images.channels != shape.trunk.channels {
+                return Err(Failure::bad_input(format!(
+                    "the images have {} channels, the model was trained on {}",
+                    images.channels, shape.trunk.channels
+                )));
+            }
+            let model = weights::restore(Mice::new(&shape, device), &tensors).map_err(refuse)?;
+            Ok(mice_train::assign(&model, &shape, images, device))
         }
         Shape::Autoencoder(_) | Shape::Centred(_) | Shape::Vade(_) => Err(Failure::bad_input(
             "the model is neither a manager nor a mixture: connect one that `manager_fit`, `moe_train` or \

@@ -191,7 +191,8 @@ fn a_short_training_separates_two_clouds() {
         .log_responsibilities(posterior.x.mean);
     let found: Vec<f32> = host(log_r.argmax(1).float());
     assert_ne!(found[0], found[1]);
-    for row in 2..ROWS {
-        assert_eq!(found[row], found[row % 2], "row {row}");
-    }
+    assert!(
+        found.iter().enumerate().all(|(row, kind)| *kind == found[row % 2]),
+        "{found:?}"
+    );
 }
