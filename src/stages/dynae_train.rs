@@ -16,7 +16,8 @@ pub struct DynaeTrain {
     /// κ: a row is confident where its greatest soft assignment exceeds κ / K, and the second greatest by κ / 2K.
     #[schemars(range(min = 0.0))]
     pub kappa: f64,
-    /// γ: weight of the mean square to the target image beside that to the target code.
+    /// γ: weight of the mean square to the target image beside that to the target code. The paper has 1; with it the code
+    /// wins in these networks, and on the digits the clusters merge.
     #[schemars(range(min = 0.0))]
     pub reconstruction_weight: f64,
     /// Steps between two counts of the rows that are not confident. Where they have not become fewer, centres are found
@@ -40,7 +41,7 @@ impl Default for DynaeTrain {
     fn default() -> Self {
         Self {
             kappa: 3.0,
-            reconstruction_weight: 1.0,
+            reconstruction_weight: 100.0,
             update_interval: 2800,
             tolerance: 0.01,
             epochs: 500,

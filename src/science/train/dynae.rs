@@ -122,9 +122,11 @@ impl Dynamic {
         sure.bool_and(ahead)
     }
 
-    /// From clean images without autodiff.
+    /// From clean images. Their codes, too, come from the statistics of the batch: a code that chased its own value under
+    /// the running ones, which lag behind, would run away.
     fn targets(&self, loss: &DynaeLoss, images: Tensor<4>) -> Targets {
-        let codes = self.autoencoder.valid().encode(images.clone()).mean;
+        let codes = self.autoencoder.encode(images.clone()).mean.inner();
+        let images = images.inner();
         let (centres, centre_images) = (self.centres.value().inner(), self.centre_images.value().inner());
         let nearest = student_t(codes.clone(), centres.clone()).argmax(1).squeeze_dim::<1>(1);
         let confident = self.confident(loss, codes.clone());
@@ -160,7 +162,7 @@ impl Dynamic {
 /// One step: `shown` are the images, [B, C, D, D], after augmentation, `clean` the same before it.
 pub fn dynae_step(model: &Dynamic, loss: &DynaeLoss, shown: Tensor<4>, clean: Tensor<4>) -> Step {
     let [_, channels, height, width] = clean.dims();
-    let targets = model.targets(loss, clean.inner());
+    let targets = model.targets(loss, clean);
     let code = model.autoencoder.encode(shown).mean;
     let logits = model.autoencoder.decode(code.clone());
     let code = (code - Tensor::from_inner(targets.codes)).powi_scalar(2).mean();

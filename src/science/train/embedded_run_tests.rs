@@ -7,6 +7,7 @@ use super::dynae::{self, DynaeLoss, Dynamic, dynae_step};
 use super::fit::{At, FitError, History, Plan, Step, Training};
 use super::images::gather;
 use super::loss::AutoencoderLoss;
+use super::objective::{Noise, autoencoder_columns, autoencoder_step};
 use super::testing::Patience;
 use super::vade::{self, vade_step};
 use crate::device::{self, Choice};
@@ -269,16 +270,30 @@ fn dec_leaves_a_fixed_decoder_as_it_was() {
 #[test]
 fn vade_tells_two_kinds_of_images_apart() {
     let bench = Bench::new();
+    let plain = |model: &Autoencoder, rows: &[usize], _: At| {
+        let posterior = Tensor::zeros([rows.len(), 2], &bench.autodiff);
+        let noise = Noise { posterior, prior: None };
+        autoencoder_step(model, &LOSS.autoencoder, bench.batch(rows), noise)
+    };
+    let columns = autoencoder_columns(&LOSS.autoencoder);
+    let folder = tempfile::tempdir().unwrap();
     let autoencoder = bench.autoencoder(Variant::Ae);
+    let never = |_: &Autoencoder| false;
+    let run = (folder.path(), 20, u64::MAX);
+    let (autoencoder, _) = bench.run(run, columns, autoencoder, plain, never).unwrap();
     let codes = bench.codes(&autoencoder);
-    let means: Vec<f32> = bench.means(&codes).concat().iter().map(|&v| v as f32).collect();
-    // A posterior and components as wide as a tenth and a quarter of the codes.
-    let spread = codes.data().iter().map(|z| (z - means[0]).powi(2)).sum::<f32>() / codes.data().len() as f32;
+    let means = bench.means(&codes);
+    let apart_by = (0..2).map(|l| (means[0][l] - means[1][l]).powi(2)).sum::<f64>();
+    // Components half as wide as their means are apart, posteriors a third of that.
     let model = Vade::new(
-        autoencoder.variational((spread / 100.0).ln()),
+        autoencoder.variational((apart_by / 36.0).ln() as f32),
         Tensor::zeros([2], &bench.autodiff),
-        tensor(means, [2, 2], &bench.autodiff),
-        Tensor::zeros([2, 2], &bench.autodiff) + f64::from((spread / 16.0).ln()),
+        tensor(
+            means.concat().iter().map(|&v| v as f32).collect(),
+            [2, 2],
+            &bench.autodiff,
+        ),
+        Tensor::zeros([2, 2], &bench.autodiff) + (apart_by / 4.0).ln(),
     );
     let folder = tempfile::tempdir().unwrap();
     let step = |model: &Vade, rows: &[usize], at: At| {
@@ -287,12 +302,11 @@ fn vade_tells_two_kinds_of_images_apart() {
         vade_step(model, Reconstruction::Bce, bench.batch(rows), noise)
     };
     let columns = vade::COLUMNS.map(str::to_owned).to_vec();
-    let (model, history) = bench
-        .run((folder.path(), 30, u64::MAX), columns, model, step, |_| false)
-        .unwrap();
+    let run = (folder.path(), 10, u64::MAX);
+    let (model, history) = bench.run(run, columns, model, step, |_| false).unwrap();
     let p = vade::assign(&model.valid(), bench.batches());
     assert!(apart(p.clone()), "{:?}", host(p));
-    assert!(history.rows[29][0] < history.rows[0][0]);
+    assert!(history.rows[9][0] < history.rows[0][0]);
 }
 
 #[test]
