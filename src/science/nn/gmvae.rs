@@ -62,6 +62,7 @@ pub struct Recognised {
 }
 
 /// p(y | x).
+#[expect(clippy::large_enum_variant, reason = "made once a step")]
 pub enum Generated {
     /// Pixel logits [B, C, D, D].
     Logits(Tensor<4>),
@@ -164,14 +165,12 @@ impl Normal<3> {
 }
 
 #[derive(Module, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one per model")]
 enum Recogniser {
     Images(Encoder),
     Points(Dense),
 }
 
 #[derive(Module, Debug)]
-#[expect(clippy::large_enum_variant, reason = "one per model")]
 enum Generator {
     Images(Decoder),
     Points(PointGenerator),

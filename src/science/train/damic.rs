@@ -28,7 +28,7 @@ pub fn damic_step(
     let log_p = log_softmax(logits.clone(), 1);
     let fixed = log_p.clone().detach();
     let responsibilities = |costs: &Tensor<2>| softmax(fixed.clone() - costs.clone(), 1);
-    let weighing = match given {
+    let weighing = match &given {
         Some(given) => Weighing::Given(given),
         None => Weighing::FromCosts(&responsibilities),
     };

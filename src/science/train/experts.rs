@@ -23,7 +23,7 @@ pub fn mixture_columns(experts: usize) -> Vec<String> {
 /// How much each expert's cost of each row weighs in its descent, [B, K]; constants.
 pub enum Weighing<'a> {
     /// Known before the costs are: each expert descends before the next one starts, and memory does not grow with K.
-    Given(Tensor<2>),
+    Given(&'a Tensor<2>),
     /// Found from the costs [B, K] of all experts, whose activations wait meanwhile.
     FromCosts(&'a dyn Fn(&Tensor<2>) -> Tensor<2>),
 }
@@ -67,7 +67,7 @@ impl Descent {
         }
         let costs = Tensor::cat(costs, 1);
         let weights = match weighing {
-            Weighing::Given(weights) => weights,
+            Weighing::Given(weights) => weights.clone(),
             Weighing::FromCosts(weigh) => weigh(&costs),
         };
         gradients.extend(

@@ -16,7 +16,7 @@ pub fn k_dae_step(
     noise: Vec<Noise>,
     given: Option<Tensor<2>>,
 ) -> Step {
-    let weighing = match given {
+    let weighing = match &given {
         Some(given) => Weighing::Given(given),
         None => Weighing::FromCosts(&cheapest),
     };

@@ -148,7 +148,13 @@ fn train(folder: &std::path::Path, epochs: u64, patience: u64) -> Result<(Mice, 
 }
 
 fn kinds(device: &burn::tensor::Device) -> Tensor<4> {
-    let pixel = |i: usize| if (i / 16 % 2 == 0) == (i % 16 < 8) { 1.0 } else { 0.0 };
+    let pixel = |i: usize| {
+        if (i / 16).is_multiple_of(2) == (i % 16 < 8) {
+            1.0
+        } else {
+            0.0
+        }
+    };
     let pixels: Vec<f32> = (0..ROWS * 16).map(pixel).collect();
     Tensor::from_data(TensorData::new(pixels, [ROWS, 1, 4, 4]), device)
 }

@@ -36,7 +36,7 @@ pub fn mixture_step(
     let logits = manager.forward(images.clone());
     let p = softmax(logits.clone(), 1);
     let shares = p.clone().detach();
-    let mut descent = Descent::of(experts, loss, &images, noise, Weighing::Given(shares.clone()));
+    let mut descent = Descent::of(experts, loss, &images, noise, Weighing::Given(&shares));
     let towards_manager = p.mul_scalar(released) + shares.clone().mul_scalar(1.0 - released);
     let r = (towards_manager * descent.costs.clone()).sum_dim(1).mean();
     let (s, b) = (sample_entropy(logits.clone()), negative_batch_entropy(logits));

@@ -39,7 +39,7 @@ impl Em {
     /// negative objective.
     pub fn step(&self, loss: &AutoencoderLoss, images: Tensor<4>, rows: &[usize], noise: Vec<Noise>) -> Step {
         let u = gather(&self.responsibilities.value(), rows);
-        let weighing = Weighing::Given(u.clone());
+        let weighing = Weighing::Given(&u);
         let descent = Descent::of(&self.mixture.experts, loss, &images, noise, weighing);
         let hardness = negative_entropy(u.clone()).mean();
         let value = (u.clone() * descent.costs.clone()).sum_dim(1).mean() + hardness.clone();
