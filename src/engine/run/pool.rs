@@ -31,7 +31,11 @@ struct Worker {
     /// The device of all its jobs; empty once it is dead.
     device: String,
     job: Option<Assigned>,
+    /// Kills for memory as they were counted before its last job: a warm worker may be killed between two jobs, and then
+    /// the next one finds it dead with the kill counted already.
     kills_before: Kills,
+    /// As they were counted at the start of its job, or at its own.
+    kills_seen: Kills,
 }
 
 struct Assigned {
@@ -70,7 +74,8 @@ impl Pool {
         };
         let worker = &mut self.workers[index];
         device.clone_into(&mut worker.device);
-        worker.kills_before = Kills::of(worker.child.id());
+        let now = Kills::of(worker.child.id());
+        worker.kills_before = std::mem::replace(&mut worker.kills_seen, now);
         worker.job = Some(Assigned {
             id,
             dir: dir.to_owned(),
@@ -124,11 +129,12 @@ impl Pool {
         let (bell, sender) = (line.try_clone().map_err(broken)?, self.bells.0.clone());
         std::thread::spawn(move || listen(bell, &sender));
         Ok(Worker {
+            kills_before: Kills::default(),
+            kills_seen: Kills::of(child.id()),
             child,
             line,
             device: String::new(),
             job: None,
-            kills_before: Kills::default(),
         })
     }
 
