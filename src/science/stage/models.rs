@@ -4,18 +4,21 @@ use super::cluster_table::Assignments;
 use super::{gmvae_train, mice_train, mixture, refuse};
 use crate::matrix::Matrix;
 use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
-use crate::nn::centred::ClusteredShape;
+use crate::nn::centred::{Centred, ClusteredShape};
 use crate::nn::gmvae::{Data, Gmvae, GmvaeShape};
 use crate::nn::manager::{Manager, ManagerShape};
 use crate::nn::mice::{Mice, MiceShape};
 use crate::nn::mixture::{Mixture, MixtureShape};
+use crate::nn::vade::Vade;
 use crate::nn::weights;
 use crate::tensors::{Named, TensorFile, host, write_weights};
+use crate::train::dec;
 use crate::train::images::Images;
 use crate::train::loss::AutoencoderLoss;
+use crate::train::vade;
 use burn::module::Module;
-use burn::tensor::Device;
 use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
 use moelab_engine::job::Failure;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -99,7 +102,7 @@ pub fn manager(path: &Path, device: &Device) -> Result<(Manager, ManagerShape), 
     }
 }
 
-/// What a manager, a mixture or a Gaussian mixture VAE says of images; `device` has no autodiff.
+/// What a model with clusters says of images; `device` has no autodiff.
 pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignments, Failure> {
     let (file, shape) = open(path)?;
     let tensors = file.all_f32().map_err(refuse)?;
@@ -136,10 +139,34 @@ pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignmen
             let model = weights::restore(Mice::new(&shape, device), &tensors).map_err(refuse)?;
             Ok(mice_train::assign(&model, &shape, images, device))
         }
-        Shape::Autoencoder(_) | Shape::Centred(_) | Shape::Vade(_) => Err(Failure::bad_input(
-            "the model is neither a manager nor a mixture: connect one that `manager_fit`, `moe_train` or \
-             `mixture_train` made",
+        Shape::Centred(shape) => {
+            check_fit(images, &shape.autoencoder.architecture)?;
+            let centres = Tensor::zeros([shape.clusters, shape.autoencoder.latent_dim], device);
+            let blank = Centred::new(Autoencoder::new(&shape.autoencoder, device), centres);
+            let model = weights::restore(blank, &tensors).map_err(refuse)?;
+            Ok(soft(dec::assign(&model, images.batches(device))))
+        }
+        Shape::Vade(shape) => {
+            check_fit(images, &shape.autoencoder.architecture)?;
+            let zeros = || Tensor::zeros([shape.clusters, shape.autoencoder.latent_dim], device);
+            let weights = Tensor::zeros([shape.clusters], device);
+            let blank = Vade::new(Autoencoder::new(&shape.autoencoder, device), weights, zeros(), zeros());
+            let model = weights::restore(blank, &tensors).map_err(refuse)?;
+            Ok(soft(vade::assign(&model, images.batches(device))))
+        }
+        Shape::Autoencoder(_) => Err(Failure::bad_input(
+            "the model is an autoencoder without clusters, which assigns nothing: connect a manager, a mixture, or what \
+             `dec_train`, `vade_train`, `dynae_train` or `gmvae_train` made",
         )),
+    }
+}
+
+/// Soft assignments alone, [N, K].
+fn soft(p: Tensor<2>) -> Assignments {
+    let [rows, clusters] = p.dims();
+    Assignments {
+        manager_p: Matrix::new(rows, clusters, host(p)),
+        reconstruction: Matrix::new(rows, 0, vec![]),
     }
 }
 
