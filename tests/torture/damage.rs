@@ -45,7 +45,7 @@ fn damage_in_objects_and_manifests_is_found() {
     lab.finish();
     let mut all = files(&lab.store().join("objects"));
     all.extend(files(&lab.store().join("actions")));
-    let n = rounds(40, 800);
+    let n = rounds(40, 900);
     for _ in 0..n {
         let path = &all[rng.random_range(0..all.len())];
         let before = damage(&mut rng, path);
