@@ -25,7 +25,7 @@ pub use core_distance::MutualReachability;
 pub use dbcv::{Dbcv, dbcv};
 pub use gmm::{GaussianMixture, GmmConfig, gmm};
 pub use hdbscan::{Hdbscan, HdbscanConfig, hdbscan};
-pub use kmeans::{KMeans, KMeansConfig, kmeans};
+pub use kmeans::{KMeans, KMeansConfig, kmeans, one_hot};
 pub use predict::Prediction;
 pub use selection::{SelectionConfig, SelectionMethod};
 pub use single_linkage::{Merge, SingleLinkage};

@@ -1,7 +1,6 @@
 //! The methods of the papers through the two programs, on a few digits.
 
 use crate::lab::Lab;
-use std::path::PathBuf;
 
 /// Every method of `mixture_train`, from what it can start from, and what can be done with a trained mixture.
 const METHODS: &str = "\
@@ -128,18 +127,4 @@ fn inputs_that_a_method_does_not_use_are_refused() {
     let said = lab.moelab(&["plan", "methods"]);
     assert_eq!(said.code, 2);
     assert!(said.err.contains("leave the input `manager` out"), "{}", said.err);
-}
-
-#[test]
-fn every_shipped_experiment_expands() {
-    let lab = Lab::new();
-    let mut names: Vec<PathBuf> = Lab::shipped("experiments");
-    names.sort();
-    assert!(names.len() > 20, "{names:?}");
-    for file in names {
-        let name = file.file_stem().unwrap().to_str().unwrap();
-        std::fs::copy(&file, lab.path(&format!("experiments/{name}.yaml"))).unwrap();
-        let said = lab.moelab(&["graph", name]);
-        assert_eq!(said.code, 0, "{name}: {}", said.err);
-    }
 }

@@ -4,6 +4,7 @@
 use super::cluster_table::{Assignments, Clusters};
 use super::models::{self, Shape};
 use super::trainer::Trainer;
+use crate::cluster::one_hot;
 use crate::matrix::Matrix;
 use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
 use crate::nn::centred::ClusteredShape;
@@ -60,14 +61,7 @@ impl Start {
 
     /// Labels as rows of 0 and 1, [N, K]; noise is in no cluster.
     pub fn one_hot(&self) -> Matrix {
-        let (rows, k) = (self.clusters.labels.len(), self.clusters.count());
-        let mut one_hot = Matrix::new(rows, k, vec![0.0; rows * k]);
-        for (row, &label) in self.clusters.labels.iter().enumerate() {
-            if let Ok(label) = usize::try_from(label) {
-                one_hot.row_mut(row)[label] = 1.0;
-            }
-        }
-        one_hot
+        one_hot(&self.clusters.labels, self.clusters.count())
     }
 
     /// Moments of the codes, each row weighing in a cluster what `weights` [N, K] say.

@@ -198,7 +198,7 @@ impl Run<'_> {
         em.step(&self.loss, images, rows, noise)
     }
 
-    /// softmax_k(ELBO_k / T) of every clean image, [N, K], the ELBO as the mean over some draws.
+    /// softmax_k(ELBO_k / T) of every clean image, [N, K] without autodiff, the ELBO as the mean over some draws.
     fn e_step(&self, em: &Em, at: At, temperature: f64) -> Tensor<2> {
         let model = em.mixture.valid();
         let batches = self.trainer.images.batches(&self.trainer.session.device);
@@ -223,7 +223,7 @@ impl Run<'_> {
             let costs = Tensor::cat((0..self.experts).map(of_expert).collect(), 1);
             softmax(costs.mul_scalar(-1.0 / temperature), 1)
         };
-        Tensor::from_inner(Tensor::cat(batches.enumerate().map(of_batch).collect(), 0))
+        Tensor::cat(batches.enumerate().map(of_batch).collect(), 0)
     }
 
     /// Uniform draws, every row divided by its sum.

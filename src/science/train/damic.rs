@@ -3,7 +3,7 @@
 
 use super::experts::{Descent, Weighing};
 use super::fit::Step;
-use super::loss::{AutoencoderLoss, negative_batch_entropy, sample_entropy};
+use super::loss::{AutoencoderLoss, log_sum_exp, negative_batch_entropy, sample_entropy};
 use super::objective::Noise;
 use crate::nn::autoencoder::Autoencoder;
 use crate::nn::manager::Manager;
@@ -46,9 +46,7 @@ pub fn damic_step(
 
 /// −mean over rows of log Σ_k exp(log p_k − d_k), both [B, K].
 fn negative_log_likelihood(log_p: Tensor<2>, costs: Tensor<2>) -> Tensor<1> {
-    let x = log_p - costs;
-    let most = x.clone().max_dim(1);
-    ((x - most.clone()).exp().sum_dim(1).log() + most).mean().neg()
+    log_sum_exp(log_p - costs).mean().neg()
 }
 
 #[cfg(test)]

@@ -76,6 +76,12 @@ pub fn negative_entropy(p: Tensor<2>) -> Tensor<1> {
         .squeeze_dim(1)
 }
 
+/// log Σ_k exp(x_k) of every row, [B, K] → [B].
+pub fn log_sum_exp(x: Tensor<2>) -> Tensor<1> {
+    let most = x.clone().max_dim(1).detach();
+    ((x - most.clone()).exp().sum_dim(1).log() + most).squeeze_dim(1)
+}
+
 /// Sum over pixels of the reconstruction cost, [B]: cross-entropy of logits, or half the squared error of their sigmoid.
 pub fn reconstruction(kind: Reconstruction, images: Tensor<4>, logits: Tensor<4>) -> Tensor<1> {
     let cost = match kind {

@@ -5,7 +5,7 @@
 //! posterior; there it equals log Σ_k π_k Φ_k, and gradients through q cancel, so that is what descends.
 
 use super::fit::Step;
-use super::loss::{negative_batch_entropy, sample_entropy};
+use super::loss::{log_sum_exp, negative_batch_entropy, sample_entropy};
 use crate::nn::mice::{Mice, Taught};
 use burn::tensor::Tensor;
 use burn::tensor::activation::{log_softmax, softmax};
@@ -40,12 +40,6 @@ fn log_joint(model: &Mice, temperature: f64, student: Tensor<4>, gate: Tensor<4>
     let log_gate = log_softmax(model.gate(gate).div_scalar(temperature), 1);
     let scores = model.scores(model.embed(student), taught).div_scalar(temperature);
     log_gate + log_softmax(scores, 2).narrow(2, 0, 1).squeeze_dim(2)
-}
-
-/// log Σ_k exp, [B, K] → [B].
-fn log_sum_exp(x: Tensor<2>) -> Tensor<1> {
-    let most = x.clone().max_dim(1).detach();
-    ((x - most.clone()).exp().sum_dim(1).log() + most).squeeze_dim(1)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::images::gather;
 use super::loss::{AutoencoderLoss, negative_entropy};
 use super::objective::Noise;
 use crate::nn::mixture::Mixture;
+use crate::nn::state::replace;
 use burn::module::{Module, RunningState};
 use burn::tensor::Tensor;
 
@@ -28,11 +29,9 @@ impl Em {
         }
     }
 
-    /// Puts the outcome of an E-step in the place of u.
+    /// Puts the outcome of an E-step, without autodiff, in the place of u.
     pub fn set(&self, responsibilities: Tensor<2>) {
-        self.responsibilities.update(responsibilities);
-        // Until then the module shows the value before, also to whoever saves a checkpoint.
-        drop(self.responsibilities.value_sync());
+        replace(&self.responsibilities, responsibilities);
     }
 
     /// One step of the M-step on the batch of the rows `rows`: the mean over rows of Σ_k u_k cost_k + Σ_k u_k log u_k, the
