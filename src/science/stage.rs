@@ -11,6 +11,7 @@ mod evaluate;
 mod gmm;
 mod gmvae_train;
 mod hdbscan;
+mod hdbscan_predict;
 mod history;
 mod kmeans;
 mod latent_finder;
@@ -54,6 +55,7 @@ fn dispatch(job: &JobContext) -> Result<(), Failure> {
         "embed" => embed::run(job),
         "single_linkage" => single_linkage::run(job),
         "hdbscan" => hdbscan::run(job),
+        "hdbscan_predict" => hdbscan_predict::run(job),
         "kmeans" => kmeans::run(job),
         "gmm" => gmm::run(job),
         "stability" => stability::run(job),

@@ -2,9 +2,10 @@
 
 use crate::artifact;
 use crate::declare::{never, no_sources, settings, typed};
-use moelab_engine::stage::{Output, Port, Stage};
+use moelab_engine::stage::{Connected, Output, Port, Stage, Unfit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub const VERSION: u32 = 2;
 
@@ -87,20 +88,21 @@ pub fn stage() -> Stage {
         },
         settings: settings::<Hdbscan>(),
         draws: never,
-        check: |settings, ports| {
-            let hdbscan: Hdbscan = typed(settings);
-            if ports.has("linkage") && (hdbscan.min_samples.is_some() || hdbscan.alpha != 1.0) {
-                return Err(
-                    "with the input `linkage`, `min_samples` and `alpha` are settings of the stage that makes it"
-                        .into(),
-                );
-            }
-            match (hdbscan.min_cluster_size, hdbscan.min_cluster_fraction) {
-                (Some(_), Some(_)) => Err("`min_cluster_size` and `min_cluster_fraction` exclude each other".into()),
-                _ => Ok(()),
-            }
-        },
+        check,
         sources: no_sources,
         accelerated: never,
+    }
+}
+
+pub(crate) fn check(settings: &Value, ports: &Connected<'_>) -> Result<(), Unfit> {
+    let hdbscan: Hdbscan = typed(settings);
+    if ports.has("linkage") && (hdbscan.min_samples.is_some() || hdbscan.alpha != 1.0) {
+        return Err(
+            "with the input `linkage`, `min_samples` and `alpha` are settings of the stage that makes it".into(),
+        );
+    }
+    match (hdbscan.min_cluster_size, hdbscan.min_cluster_fraction) {
+        (Some(_), Some(_)) => Err("`min_cluster_size` and `min_cluster_fraction` exclude each other".into()),
+        _ => Ok(()),
     }
 }

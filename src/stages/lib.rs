@@ -15,6 +15,7 @@ pub mod frame;
 pub mod gmm;
 pub mod gmvae_train;
 pub mod hdbscan;
+pub mod hdbscan_predict;
 pub mod kmeans;
 pub mod latent_finder;
 pub mod load;
@@ -41,6 +42,7 @@ pub fn registry() -> Registry {
         embed::stage(),
         single_linkage::stage(),
         hdbscan::stage(),
+        hdbscan_predict::stage(),
         kmeans::stage(),
         gmm::stage(),
         stability::stage(),

@@ -119,6 +119,55 @@ fn an_interrupted_em_goes_on_to_the_same_bytes() {
     assert!(lab.objects("store") == lab.objects("untouched"));
 }
 
+/// UMAP from a given start, new points placed in an embedding and in its clusters.
+const PLACED: &str = "\
+pipeline: placed
+stages:
+  images: {stage: load, dataset: digits, limit: 900, resize: 8}
+  unseen: {stage: load, dataset: digits, resize: 8}
+  pixels: {stage: embed, inputs: {images: images}, method: none}
+  start: {stage: embed, inputs: {features: pixels}, n_neighbors: 15, n_components: 2, init: pca, n_epochs: 20}
+  embedding: {stage: embed, inputs: {features: pixels, start: start.points}, n_neighbors: 15, n_components: 2}
+  clusters: {stage: hdbscan, inputs: {points: embedding.points}, min_cluster_size: 30}
+  placed:
+    stage: embed
+    inputs: {images: unseen, reference: pixels.points, embedding: embedding.points}
+    n_neighbors: 15
+    n_components: 2
+  predicted: {stage: hdbscan_predict, inputs: {points: placed, reference: embedding}, min_cluster_size: 30}
+  seen: {stage: evaluate, inputs: {assignments: clusters.clusters, labels: images}}
+  all: {stage: evaluate, inputs: {assignments: predicted, labels: unseen}}
+";
+
+#[test]
+fn new_images_are_placed_in_an_embedding_and_its_clusters() {
+    let lab = Lab::new();
+    lab.write("pipelines/placed.yaml", PLACED);
+    lab.write(
+        "experiments/placed.yaml",
+        "experiment: placed\npipeline: placed\nseeds: 1\nmetrics: {seen: seen.nmi, all: all.nmi, labelled: all.labelled}\n",
+    );
+    lab.run(&["placed"]);
+    let said = lab.moelab(&["table", "placed", "--format", "json"]).json();
+    let mean = |metric: &str| {
+        let mut rows = said.as_array().unwrap().iter();
+        rows.find(|row| row["metric"] == metric).unwrap()["mean"]
+            .as_f64()
+            .unwrap()
+    };
+    // Half of all digits took no part in the embedding: they land among their like.
+    assert!(mean("seen") > 0.8 && mean("all") > mean("seen") - 0.05, "{said}");
+    assert!(mean("labelled") > 0.9, "{said}");
+    let unlike = PLACED.replace(
+        "inputs: {points: placed, reference: embedding}",
+        "inputs: {points: pixels, reference: embedding}",
+    );
+    lab.write("pipelines/placed.yaml", &unlike);
+    let said = lab.moelab(&["run", "placed"]);
+    assert_eq!(said.code, 3);
+    assert!(said.err.contains("column"), "{}", said.err);
+}
+
 #[test]
 fn inputs_that_a_method_does_not_use_are_refused() {
     let lab = methods();

@@ -188,21 +188,29 @@ impl CondensedTree {
     /// GLOSH: how early a row leaves, measured by the densest place below its cluster; in [0, 1], larger is farther out
     /// (Campello et al. 2015).
     pub fn outlier_scores(&self) -> Vec<f64> {
+        let densest = self.densest();
+        let score = |(&cluster, &lambda): (&usize, &f64)| Self::outlier_score(densest[cluster], lambda);
+        self.point_cluster.iter().zip(&self.point_lambda).map(score).collect()
+    }
+
+    /// The largest density below each cluster.
+    pub(super) fn densest(&self) -> Vec<f64> {
         let mut densest: Vec<f64> = self.clusters.iter().map(|cluster| cluster.death).collect();
         for (index, cluster) in self.clusters.iter().enumerate().rev() {
             if let Some(parent) = cluster.parent {
                 densest[parent] = densest[parent].max(densest[index]);
             }
         }
-        let score = |(&cluster, &lambda): (&usize, &f64)| {
-            let densest = densest[cluster];
-            if densest > 0.0 {
-                (densest - lambda) / densest
-            } else {
-                0.0
-            }
-        };
-        self.point_cluster.iter().zip(&self.point_lambda).map(score).collect()
+        densest
+    }
+
+    /// The score of a row that leaves at `lambda` a cluster whose densest place is `densest`.
+    pub(super) fn outlier_score(densest: f64, lambda: f64) -> f64 {
+        if densest > 0.0 {
+            ((densest - lambda) / densest).max(0.0)
+        } else {
+            0.0
+        }
     }
 
     /// The exemplars of each selected cluster: of every leaf below it, the rows that stay to the last. Ascending.

@@ -33,6 +33,9 @@ pub struct PredictionCase {
     pub points: Rows,
     pub labels: Vec<i32>,
     pub probabilities: Vec<f64>,
+    /// Absent where the order of rows decides; so below.
+    pub outlier_scores: Vec<Option<f64>>,
+    pub memberships: Vec<Option<Vec<f64>>>,
 }
 
 #[derive(Deserialize)]

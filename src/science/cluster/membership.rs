@@ -1,12 +1,13 @@
-//! Soft clustering of the clustered rows themselves: to what degree each row belongs to each cluster.
+//! Soft clustering: to what degree each row, clustered or new, belongs to each cluster.
 //!
-//! The degree joins three views, as the hdbscan library defines them for all points of a fit: nearness to a cluster's
-//! exemplars, the density at which the row's branch of the condensed tree meets the cluster's, and how far the row is
-//! inside any cluster at all.
+//! The degree joins three views, as the hdbscan library defines them: nearness to a cluster's exemplars, the density at
+//! which the row's branch of the condensed tree meets the cluster's, and how far the row is inside any cluster at all. The
+//! library weighs the first two otherwise for new points than for those of the fit; so does this.
 
 use rayon::prelude::*;
 
 use super::condensed_tree::CondensedTree;
+use super::predict::Prediction;
 use super::squared;
 use crate::matrix::Matrix;
 
@@ -16,26 +17,71 @@ const GUARD: f64 = 1e-8;
 /// N × K degrees of membership in the `selected` clusters. Rows sum to at most 1; the rest is noise mass.
 ///
 /// A row for which the formula gives nothing (it vanishes or is not a number) is wholly in its hard cluster, or in none.
+/// O(N · E · D) for E exemplars.
 pub fn soft_memberships(points: &Matrix, tree: &CondensedTree, selected: &[usize], labels: &[i32]) -> Matrix {
-    let (cols, clusters) = (points.cols(), selected.len());
-    if clusters == 0 {
-        return Matrix::new(points.rows(), 0, Vec::new());
-    }
+    let exemplars = exemplars(points, tree, selected);
     let heights = MergeHeights::new(tree, selected);
-    let row = |index: usize| -> Vec<f64> { points.row(index).iter().map(|&v| f64::from(v)).collect() };
-    let exemplars: Vec<Vec<f64>> = tree
-        .exemplars(selected)
-        .iter()
-        .map(|rows| rows.iter().flat_map(|&index| row(index as usize)).collect())
-        .collect();
+    degrees(points, selected.len(), labels, |index, point| {
+        let (cluster, lambda) = (tree.point_clusters()[index], tree.point_lambdas()[index]);
+        let height = heights.of(cluster, lambda);
+        let death = tree.clusters()[cluster].death + GUARD;
+        // Scores lie in (0, 1/e], so their exponentials need no shift; the common factor cancels below.
+        let weights: Vec<f64> = nearness(point, &exemplars)
+            .iter()
+            .zip(&height)
+            .map(|(near, height)| near * (-(death / height)).exp().exp())
+            .collect();
+        let highest = highest(&height, &weights);
+        let within = height[highest] / tree.clusters()[selected[highest]].death.max(lambda);
+        scaled(weights, within)
+    })
+}
+
+/// M × K degrees of membership of `new` rows that join clustered `points` where `prediction` says.
+///
+/// Rows sum to at most 1; one for which the formula gives nothing is wholly in the cluster that is predicted, or in none.
+pub fn predicted_memberships(
+    points: &Matrix,
+    tree: &CondensedTree,
+    selected: &[usize],
+    new: &Matrix,
+    prediction: &Prediction,
+) -> Matrix {
+    let exemplars = exemplars(points, tree, selected);
+    let heights = MergeHeights::new(tree, selected);
+    degrees(new, selected.len(), &prediction.labels, |index, point| {
+        let neighbour = prediction.neighbours[index] as usize;
+        let cluster = tree.point_clusters()[neighbour];
+        // The library holds this density in f32.
+        let lambda = f64::from(tree.point_lambdas()[neighbour].min(prediction.densities[index]) as f32);
+        let height = heights.of(cluster, lambda);
+        let death = tree.clusters()[cluster].death;
+        let scores: Vec<f64> = height
+            .iter()
+            .map(|height| match death - height {
+                below if below > 0.0 => death / below,
+                _ => death / GUARD,
+            })
+            .collect();
+        let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = nearness(point, &exemplars)
+            .iter()
+            .zip(&scores)
+            .map(|(near, score)| near.sqrt() * (2.0 * (score - most)).exp())
+            .collect();
+        let highest = highest(&height, &weights);
+        let within = height[highest] / (tree.clusters()[selected[highest]].death.max(lambda) + GUARD);
+        scaled(weights, within)
+    })
+}
+
+/// The rows of `degrees` for every row of `points`, in parallel; where they are nothing, all of the row is in its label.
+fn degrees(points: &Matrix, clusters: usize, labels: &[i32], of: impl Fn(usize, &[f64]) -> Vec<f64> + Sync) -> Matrix {
     let mut data = vec![0.0_f32; points.rows() * clusters];
-    data.par_chunks_mut(clusters)
-        .enumerate()
-        .with_min_len(64)
-        .for_each(|(index, out)| {
-            let nearness = nearness(&row(index), &exemplars, cols);
-            let height = heights.of(index, tree);
-            let degrees = join(tree, selected, index, &nearness, &height);
+    if clusters > 0 {
+        let rows = data.par_chunks_mut(clusters).enumerate().with_min_len(64);
+        rows.for_each(|(index, out)| {
+            let degrees = of(index, &wide(points, index));
             if degrees.iter().all(|degree| degree.is_finite()) && degrees.iter().any(|&degree| degree > 0.0) {
                 for (out, degree) in out.iter_mut().zip(degrees) {
                     *out = degree as f32;
@@ -44,13 +90,24 @@ pub fn soft_memberships(points: &Matrix, tree: &CondensedTree, selected: &[usize
                 out[labels[index] as usize] = 1.0;
             }
         });
+    }
     Matrix::new(points.rows(), clusters, data)
 }
 
+fn wide(points: &Matrix, row: usize) -> Vec<f64> {
+    points.row(row).iter().map(|&v| f64::from(v)).collect()
+}
+
+/// The exemplars of each cluster, row after row.
+fn exemplars(points: &Matrix, tree: &CondensedTree, selected: &[usize]) -> Vec<Vec<f64>> {
+    let of_cluster = |rows: &Vec<u32>| rows.iter().flat_map(|&row| wide(points, row as usize)).collect();
+    tree.exemplars(selected).iter().map(of_cluster).collect()
+}
+
 /// 1 / distance to the nearest exemplar of each cluster, normalised. On an exemplar, its clusters share everything.
-fn nearness(point: &[f64], exemplars: &[Vec<f64>], cols: usize) -> Vec<f64> {
+fn nearness(point: &[f64], exemplars: &[Vec<f64>]) -> Vec<f64> {
     let nearest = |rows: &Vec<f64>| {
-        rows.chunks_exact(cols)
+        rows.chunks_exact(point.len())
             .map(|exemplar| squared(point, exemplar))
             .fold(f64::INFINITY, f64::min)
             .sqrt()
@@ -69,18 +126,9 @@ fn nearness(point: &[f64], exemplars: &[Vec<f64>], cols: usize) -> Vec<f64> {
     parts.into_iter().map(|part| part / sum).collect()
 }
 
-/// The degrees from the two views and the chance of being in some cluster.
-fn join(tree: &CondensedTree, selected: &[usize], index: usize, nearness: &[f64], height: &[f64]) -> Vec<f64> {
-    let lambda = tree.point_lambdas()[index];
-    let death = tree.clusters()[tree.point_clusters()[index]].death + GUARD;
-    // Scores lie in (0, 1/e], so their exponentials need no shift; the common factor cancels below.
-    let weights: Vec<f64> = nearness
-        .iter()
-        .zip(height)
-        .map(|(near, height)| near * (-(death / height)).exp().exp())
-        .collect();
-    // A row outside all clusters is often equally high with several; the library takes the first, which depends on the
-    // order of rows, and we the one with the largest degree.
+/// The cluster whose branch the row leaves last. A row outside all clusters is often equally high with several; the library
+/// takes the first, which depends on the order of rows, and we the one with the largest weight.
+fn highest(height: &[f64], weights: &[f64]) -> usize {
     let mut highest = 0;
     for place in 1..height.len() {
         let tied = height[place] == height[highest] && weights[place] > weights[highest];
@@ -88,7 +136,11 @@ fn join(tree: &CondensedTree, selected: &[usize], index: usize, nearness: &[f64]
             highest = place;
         }
     }
-    let within = height[highest] / tree.clusters()[selected[highest]].death.max(lambda);
+    highest
+}
+
+/// Weights that sum to the chance of being `within` some cluster.
+fn scaled(weights: Vec<f64>, within: f64) -> Vec<f64> {
     let sum: f64 = weights.iter().sum();
     weights.into_iter().map(|weight| weight / sum * within).collect()
 }
@@ -128,10 +180,10 @@ impl MergeHeights {
         }
     }
 
-    /// The heights of one row with every selected cluster: its own λ where it is on the cluster's branch.
-    fn of(&self, index: usize, tree: &CondensedTree) -> Vec<f64> {
-        let start = tree.point_clusters()[index] * self.clusters;
-        let lambda = tree.point_lambdas()[index];
+    /// The heights with every selected cluster of a row of `cluster` that leaves at `lambda`: this λ where it is on the
+    /// selected one's branch.
+    fn of(&self, cluster: usize, lambda: f64) -> Vec<f64> {
+        let start = cluster * self.clusters;
         self.table[start..start + self.clusters]
             .iter()
             .map(|height| height.unwrap_or(lambda))
@@ -199,9 +251,9 @@ mod tests {
     #[test]
     fn clusters_that_share_an_exemplar_place_share_the_row() {
         assert_eq!(
-            nearness(&[0.0], &[vec![0.0], vec![0.0, 1.0], vec![2.0]], 1),
+            nearness(&[0.0], &[vec![0.0], vec![0.0, 1.0], vec![2.0]]),
             [0.5, 0.5, 0.0]
         );
-        assert_eq!(nearness(&[0.0], &[vec![1.0], vec![3.0]], 1), [0.75, 0.25]);
+        assert_eq!(nearness(&[0.0], &[vec![1.0], vec![3.0]]), [0.75, 0.25]);
     }
 }

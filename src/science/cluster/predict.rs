@@ -1,13 +1,16 @@
-//! Labels for new points from a clustering that is left as it is: hdbscan's `approximate_predict`.
+//! Labels for new points from a clustering that is left as it is: hdbscan's `approximate_predict`, with
+//! `approximate_predict_scores` and `membership_vector`.
 //!
 //! A new point joins at the density of its shortest mutual reachability distance to a clustered row, and belongs where that
 //! row belonged at this density.
 
 use rayon::prelude::*;
 
+use super::condensed_tree::CondensedTree;
 use super::hdbscan::Hdbscan;
 use super::kd_tree::{KdTree, Search};
 use super::lanes::{LANES, LaneRows, Lanes, distances};
+use super::membership::predicted_memberships;
 use super::{ClusterError, MutualReachability, check};
 use crate::matrix::Matrix;
 
@@ -20,6 +23,10 @@ pub struct Prediction {
     pub probabilities: Vec<f64>,
     /// The clustered row that each point joins.
     pub neighbours: Vec<u32>,
+    /// The density λ at which it joins: 1 / mutual reachability distance.
+    pub densities: Vec<f64>,
+    /// GLOSH, in [0, 1]; larger is farther out. The library's falls below 0 for points that join late; ours stops there.
+    pub outlier_scores: Vec<f64>,
 }
 
 impl Hdbscan {
@@ -61,19 +68,45 @@ impl Hdbscan {
             _ => reach.core_distances(min_samples.saturating_sub(1))?,
         };
         let owners = self.condensed_tree.owners(&self.selected);
-        let predicted: Vec<(i32, f64, u32)> = nearest(tree, new, (2 * min_samples).min(reach.points()))
+        let densest = self.condensed_tree.densest();
+        let predicted: Vec<(i32, f64, u32, f64, f64)> = nearest(tree, new, (2 * min_samples).min(reach.points()))
             .into_par_iter()
             .map(|near| {
                 let (neighbour, lambda) = joins(&near, &cores, min_samples);
                 let (label, probability) = self.place(neighbour as usize, lambda, &owners);
-                (label, probability, neighbour)
+                let score = self.outlier_score(&near[0], neighbour as usize, lambda, &densest);
+                (label, probability, neighbour, lambda, score)
             })
             .collect();
         Ok(Prediction {
             labels: predicted.iter().map(|p| p.0).collect(),
             probabilities: predicted.iter().map(|p| p.1).collect(),
             neighbours: predicted.iter().map(|p| p.2).collect(),
+            densities: predicted.iter().map(|p| p.3).collect(),
+            outlier_scores: predicted.iter().map(|p| p.4).collect(),
         })
+    }
+
+    /// M × K degrees of membership of `new` points in the clusters of `points`: hdbscan's `membership_vector`.
+    ///
+    /// # Panics
+    /// If `prediction` is of other points: a bug of ours.
+    pub fn predicted_memberships(&self, points: &Matrix, new: &Matrix, prediction: &Prediction) -> Matrix {
+        assert_eq!(prediction.labels.len(), new.rows(), "the prediction is of these points");
+        predicted_memberships(points, &self.condensed_tree, &self.selected, new, prediction)
+    }
+
+    /// The score of a point that joins `neighbour` at `lambda`; on a clustered row it is this row's.
+    fn outlier_score(&self, nearest: &(f64, u32), neighbour: usize, lambda: f64, densest: &[f64]) -> f64 {
+        let tree = &self.condensed_tree;
+        let lambda = match nearest.0 {
+            0.0 => tree.point_lambdas()[neighbour],
+            _ => lambda,
+        };
+        match tree.clusters().len() {
+            1 => 1.0,
+            _ => CondensedTree::outlier_score(densest[tree.point_clusters()[neighbour]], lambda),
+        }
     }
 
     /// The label and its probability for a point that joins `neighbour` at density `lambda`.
@@ -214,12 +247,78 @@ mod tests {
             let ours = predict(&points, &case.config, &new).unwrap();
             // Clusters may be numbered otherwise.
             assert_eq!(ari(&ours.labels, &theirs.labels).unwrap(), 1.0, "{}", case.name);
+            for (point, (ours, theirs)) in ours.outlier_scores.iter().zip(&theirs.outlier_scores).enumerate() {
+                let Some(theirs) = theirs else { continue };
+                assert!(
+                    (ours - theirs.max(0.0)).abs() < 1e-8,
+                    "{} point {point}: {ours} {theirs}",
+                    case.name
+                );
+            }
             for (point, (&p, &their_p)) in ours.probabilities.iter().zip(&theirs.probabilities).enumerate() {
                 assert!((p - their_p).abs() < 1e-8, "{} point {point}: {p} {their_p}", case.name);
             }
             compared += 1;
         }
         assert!(compared >= 5);
+    }
+
+    #[test]
+    fn memberships_of_new_points_equal_hdbscan() {
+        let (mut compared, mut equal) = (0, 0);
+        for case in hdbscan_cases() {
+            let Some(theirs) = &case.prediction else { continue };
+            let (points, new) = (points_of(&case.data), points_of(&theirs.points));
+            let found = hdbscan(&points, &case.config).unwrap();
+            let prediction = predict(&points, &case.config, &new).unwrap();
+            let ours = found.predicted_memberships(&points, &new, &prediction);
+            // Their number of each of our clusters.
+            let number = |ours: usize| {
+                let row = found.labels.iter().position(|&label| label == ours as i32).unwrap();
+                case.labels[row] as usize
+            };
+            for (point, degrees) in theirs.memberships.iter().enumerate() {
+                let Some(degrees) = degrees else { continue };
+                let row = ours.row(point);
+                let (sum, their_sum) = (row.iter().sum::<f32>(), degrees.iter().sum::<f64>() as f32);
+                for (cluster, &ours) in row.iter().enumerate() {
+                    let theirs = degrees[number(cluster)] as f32;
+                    let apart = (ours / sum - theirs / their_sum).abs();
+                    assert!(
+                        apart < 1e-6,
+                        "{} point {point} cluster {cluster}: {ours} {theirs}",
+                        case.name
+                    );
+                }
+                // Where a point leaves several clusters at once, the library measures its chance by the first.
+                let mut of_another = found
+                    .selected
+                    .iter()
+                    .flat_map(|a| found.selected.iter().map(move |b| (a, b)));
+                let death = |cluster: &usize| found.condensed_tree.clusters()[*cluster].death as f32;
+                let near = |wanted: f32| (sum / wanted - 1.0).abs() < 2e-6;
+                let tied = of_another.any(|(a, b)| near(their_sum * death(a) / death(b)));
+                assert!(
+                    near(their_sum) || tied,
+                    "{} point {point}: {sum} {their_sum}",
+                    case.name
+                );
+                compared += 1;
+                equal += usize::from(near(their_sum));
+            }
+        }
+        assert!(compared >= 300 && equal >= compared * 9 / 10, "{equal} of {compared}");
+    }
+
+    #[test]
+    fn a_clustered_row_keeps_its_outlier_score() {
+        let points = blobs(300, 2, 3, 4);
+        let found = hdbscan(&points, &HdbscanConfig::default()).unwrap();
+        let predicted = predict(&points, &HdbscanConfig::default(), &points).unwrap();
+        let scores = found.outlier_scores();
+        for (row, &neighbour) in predicted.neighbours.iter().enumerate() {
+            assert_eq!(predicted.outlier_scores[row], scores[neighbour as usize]);
+        }
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct Pca {
 impl Pca {
     /// Fits `n_components` ≤ min(N, D) components on N ≥ 2 points.
     pub fn fit(data: &Matrix, n_components: usize) -> Result<Self, ManifoldError> {
-        let mean = mean(data)?;
+        let features = Features::of(data)?;
         let (rows, cols) = (data.rows(), data.cols());
         let most = rows.min(cols);
         if n_components == 0 || n_components > most {
@@ -49,7 +49,8 @@ impl Pca {
                 most,
             });
         }
-        let (variances, vectors) = decompose(data, &mean)?;
+        let (variances, vectors) = decompose(data, &features)?;
+        let mean = features.mean;
         let total_variance: f64 = variances.iter().sum();
         let scale = ((rows - 1) as f64).sqrt();
         let components = (0..n_components)
@@ -136,7 +137,7 @@ impl Pca {
 
 /// All min(N, D) variances, largest first, each as a share of the total (all zero for constant data).
 pub fn spectrum(data: &Matrix) -> Result<Vec<f64>, ManifoldError> {
-    let (variances, _) = decompose(data, &mean(data)?)?;
+    let (variances, _) = decompose(data, &Features::of(data)?)?;
     let total: f64 = variances.iter().sum();
     Ok(variances.into_iter().map(|v| share(v, total)).collect())
 }
@@ -159,36 +160,53 @@ fn share(part: f64, total: f64) -> f64 {
     if total > 0.0 { part / total } else { 0.0 }
 }
 
-/// The mean of every feature; refuses what has none.
-fn mean(data: &Matrix) -> Result<Vec<f64>, ManifoldError> {
-    let (rows, cols) = (data.rows(), data.cols());
-    if rows < 2 {
-        return Err(ManifoldError::TooFewRows {
-            what: "PCA",
-            need: 2,
-            rows,
-        });
-    }
-    if cols == 0 {
-        return Err(ManifoldError::NoColumns);
-    }
-    let strips = data.data().par_chunks(rows.div_ceil(STRIPS) * cols);
-    let sums: Vec<Vec<f64>> = strips
-        .map(|strip| {
-            let mut sum = vec![0.0; cols];
-            for row in strip.chunks_exact(cols) {
-                sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v));
-            }
-            sum
+/// What one look through the data tells of its features.
+struct Features {
+    mean: Vec<f64>,
+    /// Those that are not the same in all rows, ascending. Images have borders: a twelfth of MNIST's pixels never vary, and
+    /// with them goes a sixth of the products.
+    varying: Vec<usize>,
+}
+
+impl Features {
+    /// Refuses data that have no mean.
+    fn of(data: &Matrix) -> Result<Self, ManifoldError> {
+        let (rows, cols) = (data.rows(), data.cols());
+        if rows < 2 {
+            return Err(ManifoldError::TooFewRows {
+                what: "PCA",
+                need: 2,
+                rows,
+            });
+        }
+        if cols == 0 {
+            return Err(ManifoldError::NoColumns);
+        }
+        let first = data.row(0);
+        let strips = data.data().par_chunks(rows.div_ceil(STRIPS) * cols);
+        let looked: Vec<(Vec<f64>, Vec<u32>)> = strips
+            .map(|strip| {
+                let (mut sum, mut differing) = (vec![0.0; cols], vec![0_u32; cols]);
+                for row in strip.chunks_exact(cols) {
+                    sum.iter_mut().zip(row).for_each(|(s, v)| *s += f64::from(*v));
+                    let bits = differing.iter_mut().zip(row).zip(first);
+                    bits.for_each(|((d, v), f)| *d |= v.to_bits() ^ f.to_bits());
+                }
+                (sum, differing)
+            })
+            .collect();
+        let of_column = |col: usize| looked.iter().map(|(sum, _)| sum[col]).sum::<f64>() / rows as f64;
+        let mean: Vec<f64> = (0..cols).map(of_column).collect();
+        // Sums of finite f32 stay finite in f64, so the data need be looked through only to name the place.
+        if mean.iter().any(|m| !m.is_finite()) {
+            require_finite(data)?;
+        }
+        let varies = |col: &usize| looked.iter().any(|(_, differing)| differing[*col] != 0);
+        Ok(Self {
+            mean,
+            varying: (0..cols).filter(varies).collect(),
         })
-        .collect();
-    let of_column = |col: usize| sums.iter().map(|sum| sum[col]).sum::<f64>() / rows as f64;
-    let mean: Vec<f64> = (0..cols).map(of_column).collect();
-    // Sums of finite f32 stay finite in f64, so the data need be looked through only to name the place.
-    if mean.iter().any(|m| !m.is_finite()) {
-        require_finite(data)?;
     }
-    Ok(mean)
 }
 
 /// The rows from `first` on less their mean, row by row.
@@ -201,27 +219,44 @@ fn centred<T>(data: &Matrix, mean: &[f64], first: usize, count: usize, round: im
 }
 
 /// Variances (descending, never negative) with eigenvectors of the covariance, or of XXᵀ/(N-1) when N < D.
-fn decompose(data: &Matrix, mean: &[f64]) -> Result<(Vec<f64>, Mat<f64>), ManifoldError> {
-    let mut gram = if data.rows() < data.cols() {
-        inner_products(data, mean)
-    } else {
-        covariance_sum(data, mean)
+fn decompose(data: &Matrix, features: &Features) -> Result<(Vec<f64>, Mat<f64>), ManifoldError> {
+    let axes = |mut gram: Mat<f64>| {
+        let scale = 1.0 / (data.rows() - 1) as f64;
+        gram.col_iter_mut()
+            .for_each(|col| col.iter_mut().for_each(|v| *v *= scale));
+        let (values, vectors) = eigen::descending(gram.as_ref())?;
+        Ok((values.into_iter().map(|v| v.max(0.0)).collect::<Vec<f64>>(), vectors))
     };
-    let scale = 1.0 / (data.rows() - 1) as f64;
-    gram.col_iter_mut()
-        .for_each(|col| col.iter_mut().for_each(|v| *v *= scale));
-    let (values, vectors) = eigen::descending(gram.as_ref())?;
-    Ok((values.into_iter().map(|v| v.max(0.0)).collect(), vectors))
+    let cols = data.cols();
+    if data.rows() < cols {
+        return axes(inner_products(data, &features.mean));
+    }
+    let varying = &features.varying;
+    let (mut variances, among) = axes(covariance_sum(data, &features.mean, varying))?;
+    let mut vectors = Mat::zeros(cols, cols);
+    for (c, among) in among.col_iter().enumerate() {
+        for (feature, value) in varying.iter().zip(among.iter()) {
+            vectors[(*feature, c)] = *value;
+        }
+    }
+    // The constant features are axes without variance.
+    let constant = (0..cols).filter(|feature| varying.binary_search(feature).is_err());
+    for (c, feature) in (varying.len()..).zip(constant) {
+        vectors[(feature, c)] = 1.0;
+    }
+    variances.resize(cols, 0.0);
+    Ok((variances, vectors))
 }
 
-/// The lower triangle of Σ(x-m)(x-m)ᵀ, tile by tile, so that every thread has work and nobody a matrix of its own.
+/// The lower triangle of Σ(x-m)(x-m)ᵀ over the named features, tile by tile, so that every thread has work and nobody a
+/// matrix of its own.
 ///
 /// Products of a block of rows are summed in f32, which is twice as fast, and blocks in f64: within so few rows of centred
 /// data the sum rounds no worse than the data were rounded. For the same reason the mean may be rounded to f32: moving
 /// the centre by d adds N·d², far below a rounding of the data.
-fn covariance_sum(data: &Matrix, mean: &[f64]) -> Mat<f64> {
-    let (rows, cols) = (data.rows(), data.cols());
-    let centre: Vec<f32> = mean.iter().map(|m| *m as f32).collect();
+fn covariance_sum(data: &Matrix, mean: &[f64], features: &[usize]) -> Mat<f64> {
+    let cols = features.len();
+    let centre: Vec<f32> = features.iter().map(|&feature| mean[feature] as f32).collect();
     let mut tiles = Vec::new();
     for row in (0..cols).step_by(TILE.0) {
         let below = cols.min(row + TILE.0);
@@ -232,13 +267,14 @@ fn covariance_sum(data: &Matrix, mean: &[f64]) -> Mat<f64> {
             products: Mat::zeros(below - row, TILE.1.min(below - col)),
         }));
     }
-    let mut points = vec![0.0_f32; CHUNK.min(rows) * cols];
-    for chunk in data.data().chunks(CHUNK * cols) {
-        let points = &mut points[..chunk.len()];
-        let rows = points.par_chunks_exact_mut(cols).zip(chunk.par_chunks_exact(cols));
+    let mut points = vec![0.0_f32; CHUNK.min(data.rows()) * cols];
+    for chunk in data.data().chunks(CHUNK * data.cols()) {
+        let rows = chunk.par_chunks_exact(data.cols());
+        let points = &mut points[..rows.len() * cols];
+        let rows = points.par_chunks_exact_mut(cols.max(1)).zip(rows);
         rows.with_min_len(64).for_each(|(point, row)| {
-            for ((point, value), centre) in point.iter_mut().zip(row).zip(&centre) {
-                *point = value - centre;
+            for ((point, feature), centre) in point.iter_mut().zip(features).zip(&centre) {
+                *point = row[*feature] - centre;
             }
         });
         tiles.par_iter_mut().for_each(|tile| tile.add(points, cols));

@@ -19,18 +19,7 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let settings: Hdbscan = job.settings()?;
     let input = job.input("points")?;
     let points = embed::points(&input.path, &input.artifact)?;
-    let config = HdbscanConfig {
-        min_cluster_size: settings.min_cluster_size_for(points.rows()),
-        min_samples: settings.min_samples.map(|n| n as usize),
-        cluster_selection_method: match settings.cluster_selection_method {
-            hdbscan::SelectionMethod::Eom => SelectionMethod::Eom,
-            hdbscan::SelectionMethod::Leaf => SelectionMethod::Leaf,
-        },
-        cluster_selection_epsilon: settings.cluster_selection_epsilon,
-        max_cluster_size: settings.max_cluster_size.map(|n| n as usize),
-        allow_single_cluster: settings.allow_single_cluster,
-        alpha: settings.alpha,
-    };
+    let config = config(&settings, points.rows());
     let found = match job.optional("linkage") {
         Some(linkage) => shared(single_linkage::read(&linkage.path)?, &points, &config)?,
         None => cluster::hdbscan(&points, &config).map_err(refuse)?,
@@ -53,7 +42,6 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         job.note(format!("only {:.0} % of the points are in a cluster", 100.0 * labelled));
     }
     write_tree(job, &found)?;
-    let to_f32 = |values: &[f64]| values.iter().map(|&v| v as f32).collect();
     let clusters = Clusters {
         probabilities: to_f32(&found.probabilities),
         outlier_scores: to_f32(&found.outlier_scores()),
@@ -61,6 +49,26 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         labels: found.labels,
     };
     clusters.write(&job.output("clusters")?)
+}
+
+/// The settings for so many rows.
+pub fn config(settings: &Hdbscan, rows: usize) -> HdbscanConfig {
+    HdbscanConfig {
+        min_cluster_size: settings.min_cluster_size_for(rows),
+        min_samples: settings.min_samples.map(|n| n as usize),
+        cluster_selection_method: match settings.cluster_selection_method {
+            hdbscan::SelectionMethod::Eom => SelectionMethod::Eom,
+            hdbscan::SelectionMethod::Leaf => SelectionMethod::Leaf,
+        },
+        cluster_selection_epsilon: settings.cluster_selection_epsilon,
+        max_cluster_size: settings.max_cluster_size.map(|n| n as usize),
+        allow_single_cluster: settings.allow_single_cluster,
+        alpha: settings.alpha,
+    }
+}
+
+pub fn to_f32(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|&v| v as f32).collect()
 }
 
 /// The clustering that a tree of these points gives.

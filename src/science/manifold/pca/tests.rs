@@ -34,7 +34,11 @@ fn wide_data_has_the_same_projection_as_tall_data() {
     let points = f.points();
     let few = points.select(&[0, 5, 9]);
     let pca = Pca::fit(&few, 2).unwrap();
-    let mut covariance = covariance_sum(&few, &mean(&few).unwrap());
+    let mut covariance = covariance_sum(
+        &few,
+        &Features::of(&few).unwrap().mean,
+        &(0..few.cols()).collect::<Vec<_>>(),
+    );
     covariance
         .col_iter_mut()
         .for_each(|col| col.iter_mut().for_each(|v| *v /= 2.0));
@@ -77,6 +81,27 @@ fn constant_data_has_no_variance_and_no_nan() {
     let pca = Pca::fit(&data, 2).unwrap();
     assert_eq!(pca.explained_variance_ratio(), [0.0, 0.0]);
     assert!(pca.transform(&data).unwrap().data().iter().all(|v| *v == 0.0));
+}
+
+#[test]
+fn constant_features_are_axes_without_variance() {
+    let few = Matrix::new(6, 2, (0..12).map(|i| ((i * 7) % 5) as f32).collect());
+    let among = |i: usize| [3.0, few.row(i)[0], -1.0, few.row(i)[1], 0.0];
+    let padded = Matrix::new(6, 5, (0..6).flat_map(among).collect());
+    let (of_few, of_padded) = (Pca::fit(&few, 2).unwrap(), Pca::fit(&padded, 5).unwrap());
+    close(&of_padded.explained_variance[..2], &of_few.explained_variance, 1e-12);
+    assert_eq!(of_padded.explained_variance[2..], [0.0; 3]);
+    for (padded, few) in of_padded.components.iter().zip(&of_few.components) {
+        close(&[padded[1], padded[3]], few, 1e-12);
+        assert_eq!([padded[0], padded[2], padded[4]], [0.0; 3]);
+    }
+    for (a, b) in (0..5).flat_map(|a| (0..5).map(move |b| (a, b))) {
+        let product: f64 = (0..5)
+            .map(|j| of_padded.components[a][j] * of_padded.components[b][j])
+            .sum();
+        assert!((product - f64::from(u8::from(a == b))).abs() < 1e-12);
+    }
+    assert_eq!(spectrum(&padded).unwrap().len(), 5);
 }
 
 #[test]
