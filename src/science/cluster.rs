@@ -4,6 +4,7 @@
 
 pub mod boruvka;
 pub mod condensed_tree;
+pub mod consensus;
 pub mod core_distance;
 pub mod dbcv;
 pub mod gmm;
@@ -19,8 +20,10 @@ pub mod selection;
 pub mod single_linkage;
 pub mod spanning_tree;
 pub mod stability;
+pub mod stable_split;
 
 pub use condensed_tree::{CondensedRow, CondensedTree};
+pub use consensus::{Consensus, consensus};
 pub use core_distance::MutualReachability;
 pub use dbcv::{Dbcv, dbcv};
 pub use gmm::{GaussianMixture, GmmConfig, gmm};
@@ -30,6 +33,7 @@ pub use predict::Prediction;
 pub use selection::{SelectionConfig, SelectionMethod};
 pub use single_linkage::{Merge, SingleLinkage};
 pub use stability::{Stability, stability};
+pub use stable_split::{Split, StableSplit, StableSplitConfig, stable_split};
 
 use crate::matrix::Matrix;
 

@@ -29,6 +29,7 @@ mod select;
 mod session;
 mod single_linkage;
 mod stability;
+mod stable_split;
 mod trainer;
 mod vade_train;
 
@@ -59,6 +60,7 @@ fn dispatch(job: &JobContext) -> Result<(), Failure> {
         "kmeans" => kmeans::run(job),
         "gmm" => gmm::run(job),
         "stability" => stability::run(job),
+        "stable_split" => stable_split::run(job),
         "select" => select::run(job),
         "manager_fit" => manager_fit::run(job),
         "moe_train" => moe_train::run(job),

@@ -29,6 +29,7 @@ pub mod pretrain_vae;
 pub mod select;
 pub mod single_linkage;
 pub mod stability;
+pub mod stable_split;
 pub mod vade_train;
 
 use moelab_engine::stage::Registry;
@@ -46,6 +47,7 @@ pub fn registry() -> Registry {
         kmeans::stage(),
         gmm::stage(),
         stability::stage(),
+        stable_split::stage(),
         select::stage(),
         manager_fit::stage(),
         moe_train::stage(),

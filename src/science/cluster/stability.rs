@@ -35,16 +35,7 @@ impl Stability {
 /// # Errors
 /// If there are no rows or the labelings have different lengths.
 pub fn stability(labelings: &[&[i32]]) -> Result<Stability, ClusterError> {
-    let rows = labelings.first().map_or(0, |labels| labels.len());
-    if rows == 0 {
-        return Err(ClusterError::NoRows);
-    }
-    if let Some(other) = labelings.iter().find(|labels| labels.len() != rows) {
-        return Err(ClusterError::LengthsDiffer {
-            labels: other.len(),
-            rows,
-        });
-    }
+    same_rows(labelings)?;
     let count = labelings.len();
     let singled: Vec<Vec<i32>> = labelings.iter().map(|labels| single_out_noise(labels)).collect();
     let pairs: Vec<(usize, usize)> = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b))).collect();
@@ -80,6 +71,19 @@ pub fn stability(labelings: &[&[i32]]) -> Result<Stability, ClusterError> {
         clusters: labelings.iter().map(|labels| clusters(labels)).collect(),
         labelled: labelings.iter().map(|labels| share_labelled(labels)).collect(),
     })
+}
+
+/// N, if there are rows and all labelings have as many.
+pub(super) fn same_rows(labelings: &[&[i32]]) -> Result<usize, ClusterError> {
+    let rows = labelings.first().map_or(0, |labels| labels.len());
+    match labelings.iter().find(|labels| labels.len() != rows) {
+        _ if rows == 0 => Err(ClusterError::NoRows),
+        Some(other) => Err(ClusterError::LengthsDiffer {
+            labels: other.len(),
+            rows,
+        }),
+        None => Ok(rows),
+    }
 }
 
 fn compare(a: &[i32], b: &[i32]) -> f64 {

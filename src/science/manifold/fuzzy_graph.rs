@@ -47,19 +47,17 @@ impl FuzzyGraph {
     /// Without the entries too weak to be drawn once in `epochs` epochs (weight below the largest / epochs).
     pub fn pruned(&self, epochs: usize) -> Self {
         let least = self.largest_weight() / epochs.max(1) as f32;
-        Self::from_rows((0..self.vertices()).map(|i| {
+        let rows = (0..self.vertices()).map(|i| {
             let (columns, weights) = self.row(i);
-            columns
-                .iter()
-                .copied()
-                .zip(weights.iter().copied())
-                .filter(|(_, w)| *w >= least)
-                .collect()
-        }))
+            let entries = columns.iter().copied().zip(weights.iter().copied());
+            entries.filter(|(_, w)| *w >= least).collect()
+        });
+        Self::from_rows(rows, self.weights.len())
     }
 
-    fn from_rows(rows: impl Iterator<Item = Vec<(u32, f32)>>) -> Self {
-        let (mut offsets, mut columns, mut weights) = (vec![0], vec![], vec![]);
+    /// From rows with at most so many entries: memory that is reserved and not used is never touched.
+    fn from_rows(rows: impl Iterator<Item = Vec<(u32, f32)>>, most: usize) -> Self {
+        let (mut offsets, mut columns, mut weights) = (vec![0], Vec::with_capacity(most), Vec::with_capacity(most));
         for row in rows {
             for (column, weight) in row {
                 columns.push(column);
@@ -67,6 +65,8 @@ impl FuzzyGraph {
             }
             offsets.push(columns.len());
         }
+        columns.shrink_to_fit();
+        weights.shrink_to_fit();
         Self {
             offsets,
             columns,
@@ -181,31 +181,42 @@ pub fn fuzzy_simplicial_set(
 ) -> Result<FuzzyGraph, ManifoldError> {
     let n = neighbours.rows();
     let strengths = memberships(neighbours, &smooth(neighbours, local_connectivity), reach);
-    let mut out: Vec<Vec<(u32, f32)>> = Vec::with_capacity(n);
-    let mut into: Vec<Vec<(u32, f32)>> = vec![Vec::new(); n];
-    for (i, weights) in strengths.chunks_exact(neighbours.k).enumerate() {
-        let mut row = Vec::with_capacity(neighbours.k);
-        for (j, w) in neighbours.row(i).0.iter().zip(weights) {
-            let Some(column) = into.get_mut(*j as usize) else {
+    let directed = |i: usize| {
+        let row = neighbours.row(i).0.iter().zip(&strengths[i * neighbours.k..]);
+        row.filter(move |(j, w)| **j as usize != i && **w > 0.0)
+            .map(|(j, w)| (*j, *w))
+    };
+    // The transpose in compressed rows: `filled` runs through each row's place, and the rows come in ascending order.
+    let mut filled = vec![0_usize; n + 1];
+    for i in 0..n {
+        for (j, _) in directed(i) {
+            let Some(count) = filled[1..].get_mut(j as usize) else {
                 return Err(ManifoldError::TooFewRows {
                     what: "this neighbour list",
-                    need: *j as usize + 1,
+                    need: j as usize + 1,
                     rows: n,
                 });
             };
-            if *j as usize != i && *w > 0.0 {
-                row.push((*j, *w));
-                column.push((i as u32, *w));
-            }
+            *count += 1;
         }
-        row.sort_unstable_by_key(|(j, _)| *j);
-        out.push(row);
     }
-    Ok(FuzzyGraph::from_rows(
-        out.iter()
-            .zip(&into)
-            .map(|(out, into)| join(out, into, set_op_mix_ratio as f32)),
-    ))
+    (0..n).for_each(|i| filled[i + 1] += filled[i]);
+    let offsets = filled.clone();
+    let mut into = vec![(0_u32, 0.0_f32); offsets[n]];
+    for i in 0..n {
+        for (j, w) in directed(i) {
+            into[filled[j as usize]] = (i as u32, w);
+            filled[j as usize] += 1;
+        }
+    }
+    let mut out = Vec::with_capacity(neighbours.k);
+    let rows = (0..n).map(|i| {
+        out.clear();
+        out.extend(directed(i));
+        out.sort_unstable_by_key(|(j, _)| *j);
+        join(&out, &into[offsets[i]..offsets[i + 1]], set_op_mix_ratio as f32)
+    });
+    Ok(FuzzyGraph::from_rows(rows, 2 * into.len()))
 }
 
 /// Joins a row with the same row of the transpose, both in ascending columns.

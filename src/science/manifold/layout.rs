@@ -37,8 +37,9 @@ pub struct Descent {
     pub curve: Curve,
 }
 
-/// Lays out the vertices of `graph` (symmetric, pruned) from N × d start positions.
-pub fn optimise(graph: &FuzzyGraph, start: &Matrix, descent: &Descent, draws: &Draws) -> Result<Matrix, ManifoldError> {
+/// Lays out the vertices of `graph` (symmetric, pruned) from N × d start positions. Takes the graph, which goes once its
+/// entries are dealt out.
+pub fn optimise(graph: FuzzyGraph, start: &Matrix, descent: &Descent, draws: &Draws) -> Result<Matrix, ManifoldError> {
     if graph.vertices() != start.rows() {
         return Err(ManifoldError::RowMismatch {
             left: "the graph",
@@ -91,7 +92,7 @@ enum Width {
     W256,
 }
 
-fn padded(start: &Matrix, run: impl Fn(Width) -> Matrix) -> Result<Matrix, ManifoldError> {
+fn padded(start: &Matrix, run: impl FnOnce(Width) -> Matrix) -> Result<Matrix, ManifoldError> {
     Ok(run(match start.cols() {
         1 | 2 => Width::W2,
         3 | 4 => Width::W4,
@@ -126,7 +127,7 @@ fn rates(graph: &FuzzyGraph) -> Vec<Rate> {
     graph.weights.iter().map(|w| Rate::new(w / largest)).collect()
 }
 
-fn all<const P: usize>(graph: &FuzzyGraph, start: &Matrix, descent: &Descent, draws: &Draws) -> Matrix {
+fn all<const P: usize>(graph: FuzzyGraph, start: &Matrix, descent: &Descent, draws: &Draws) -> Matrix {
     let n = graph.vertices();
     let blocks = BLOCKS.min(n);
     // Internally vertices are numbered block by block, so that a block is one slice.
@@ -138,8 +139,8 @@ fn all<const P: usize>(graph: &FuzzyGraph, start: &Matrix, descent: &Descent, dr
         .for_each(|(new, old)| number[*old] = new as u32);
     let mut dealt = FuzzyGraph {
         offsets: vec![0],
-        columns: vec![],
-        weights: vec![],
+        columns: Vec::with_capacity(graph.columns.len()),
+        weights: Vec::with_capacity(graph.weights.len()),
     };
     for old in &order {
         let (columns, weights) = graph.row(*old);
@@ -147,6 +148,7 @@ fn all<const P: usize>(graph: &FuzzyGraph, start: &Matrix, descent: &Descent, dr
         dealt.weights.extend_from_slice(weights);
         dealt.offsets.push(dealt.columns.len());
     }
+    drop(graph);
     let rates = rates(&dealt);
     let mut due: Vec<u16> = rates.iter().map(|rate| rate.first()).collect();
     let mut positions = pad::<P>(start, order.iter().copied());
@@ -303,7 +305,7 @@ mod tests {
     #[test]
     fn an_edge_pulls_its_ends_together() {
         let far = Matrix::new(2, 1, vec![0.0, 8.0]);
-        let near = optimise(&pair(), &far, &descent(200, 0), &Draws::new(0)).unwrap();
+        let near = optimise(pair(), &far, &descent(200, 0), &Draws::new(0)).unwrap();
         assert!((near.row(0)[0] - near.row(1)[0]).abs() < 1.0, "{near:?}");
     }
 
@@ -311,7 +313,7 @@ mod tests {
     fn without_epochs_or_with_one_nothing_moves() {
         for epochs in [0, 1] {
             assert_eq!(
-                optimise(&ring(40), &start(40, 3), &descent(epochs, 5), &Draws::new(0)).unwrap(),
+                optimise(ring(40), &start(40, 3), &descent(epochs, 5), &Draws::new(0)).unwrap(),
                 start(40, 3)
             );
         }
@@ -325,7 +327,7 @@ mod tests {
             weights: vec![],
         };
         assert_eq!(
-            optimise(&graph, &start(5, 2), &descent(20, 5), &Draws::new(0)).unwrap(),
+            optimise(graph, &start(5, 2), &descent(20, 5), &Draws::new(0)).unwrap(),
             start(5, 2)
         );
     }
@@ -334,7 +336,7 @@ mod tests {
     fn the_bytes_depend_on_the_seed_and_not_on_the_threads() {
         let run = |threads: usize, seed: u64| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| optimise(&ring(1500), &start(1500, 2), &descent(30, 5), &Draws::new(seed)).unwrap())
+            pool.install(|| optimise(ring(1500), &start(1500, 2), &descent(30, 5), &Draws::new(seed)).unwrap())
         };
         assert_eq!(run(1, 7), run(4, 7));
         assert_ne!(run(1, 7), run(1, 8));
@@ -343,7 +345,7 @@ mod tests {
     #[test]
     fn every_width_keeps_its_padding_out_of_the_result() {
         for d in [1, 2, 3, 4, 7, 10, 16, 20, 50, 100] {
-            let out = optimise(&ring(50), &start(50, d), &descent(10, 5), &Draws::new(0)).unwrap();
+            let out = optimise(ring(50), &start(50, d), &descent(10, 5), &Draws::new(0)).unwrap();
             assert_eq!((out.rows(), out.cols()), (50, d));
             assert!(out.data().iter().all(|v| v.is_finite()));
         }
@@ -357,8 +359,8 @@ mod tests {
             3,
             (0..50).flat_map(|i| [flat.row(i)[0], flat.row(i)[1], 0.0]).collect(),
         );
-        let a = optimise(&ring(50), &flat, &descent(2, 5), &Draws::new(0)).unwrap();
-        let b = optimise(&ring(50), &wide, &descent(2, 5), &Draws::new(0)).unwrap();
+        let a = optimise(ring(50), &flat, &descent(2, 5), &Draws::new(0)).unwrap();
+        let b = optimise(ring(50), &wide, &descent(2, 5), &Draws::new(0)).unwrap();
         for i in 0..50 {
             assert!((a.row(i)[0] - b.row(i)[0]).abs() < 1e-4 && b.row(i)[2] == 0.0);
         }
@@ -379,7 +381,7 @@ mod tests {
 
     #[test]
     fn too_many_components_and_foreign_starts_are_errors() {
-        let run = |n, d| optimise(&ring(5), &start(n, d), &descent(2, 1), &Draws::new(0));
+        let run = |n, d| optimise(ring(5), &start(n, d), &descent(2, 1), &Draws::new(0));
         assert!(matches!(run(5, 257), Err(ManifoldError::Setting { .. })));
         assert!(matches!(run(4, 2), Err(ManifoldError::RowMismatch { .. })));
     }

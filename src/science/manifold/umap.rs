@@ -214,7 +214,7 @@ pub fn fit_with_neighbours(
     let pruned = graph.pruned(if epochs > 10 { epochs } else { usual });
     let start = start::positions(data, &pruned, config, draws)?;
     let descent = config.descent(epochs, config.learning_rate, curve);
-    let embedding = layout::optimise(&pruned, &start, &descent, draws)?;
+    let embedding = layout::optimise(pruned, &start, &descent, draws)?;
     Ok(Umap {
         config: config.clone(),
         embedding,

@@ -1,0 +1,104 @@
+//! Runs `stable_split`.
+
+use super::cluster_table::{Clusters, labels};
+use super::{embed, refuse};
+use crate::cluster::{Split, StableSplitConfig, stable_split};
+use crate::random::Draws;
+use moelab_engine::job::{Failure, JobContext};
+use moelab_stages::frame::write_parquet;
+use moelab_stages::stable_split::StableSplit;
+use polars::prelude::{DataFrame, NamedFrom, Series};
+use serde_json::json;
+
+/// A report row is a question: a part, or two clusters that touch.
+pub fn run(job: &JobContext) -> Result<(), Failure> {
+    let settings: StableSplit = job.settings()?;
+    let input = job.input("points")?;
+    let points = embed::points(&input.path, &input.artifact)?;
+    let start = job.optional("clusters").map(|file| labels(&file.path)).transpose()?;
+    if let Some(start) = start.as_ref().filter(|start| start.len() != points.rows()) {
+        return Err(Failure::bad_input(format!(
+            "`clusters` has {} rows, the points are {}: both must come from the same `load`",
+            start.len(),
+            points.rows()
+        )));
+    }
+    let config = StableSplitConfig {
+        repeats: settings.repeats as usize,
+        n_neighbors: settings.n_neighbors as usize,
+        n_components: settings.n_components as usize,
+        piece_fraction: settings.piece_fraction,
+        min_samples: settings.min_samples as usize,
+        together: settings.together,
+        agreement: settings.agreement,
+        least: (settings.min_cluster_fraction * points.rows() as f64).round() as usize,
+    };
+    let found = stable_split(&points, start.as_deref(), &config, &Draws::new(job.seed())).map_err(refuse)?;
+    let partition = found.partition;
+    let k = partition.clusters();
+    tracing::info!("K = {k} after {} questions", found.splits.len());
+    report(job, &found.splits)?;
+    let metrics = json!({
+        "clusters": k,
+        "questions": found.splits.len(),
+        "closest_call": closest_call(&found.splits, config.agreement),
+    });
+    std::fs::write(job.output("metrics")?, metrics.to_string())?;
+    let probabilities: Vec<f32> = (partition.labels.iter().enumerate())
+        .map(|(row, &label)| partition.memberships.row(row)[label as usize])
+        .collect();
+    let clusters = Clusters {
+        outlier_scores: probabilities.iter().map(|p| 1.0 - p).collect(),
+        probabilities,
+        memberships: partition.memberships,
+        labels: partition.labels,
+    };
+    clusters.write(&job.output("clusters")?)
+}
+
+/// How near an agreement came to the bound: a small distance means that another seed may decide otherwise.
+fn closest_call(splits: &[Split], bound: f64) -> Option<f64> {
+    let asked = splits.iter().filter(|split| split.pieces > 1);
+    asked
+        .map(|split| (split.agreement - bound).abs())
+        .min_by(f64::total_cmp)
+}
+
+fn report(job: &JobContext, splits: &[Split]) -> Result<(), Failure> {
+    let whole = |of: fn(&Split) -> usize| splits.iter().map(|split| of(split) as u32).collect::<Vec<u32>>();
+    let share = |of: fn(&Split) -> f64| splits.iter().map(of).collect::<Vec<f64>>();
+    let columns = vec![
+        Series::new("rows".into(), whole(|split| split.rows)).into(),
+        Series::new("other_rows".into(), whole(|split| split.other_rows)).into(),
+        Series::new("pieces".into(), whole(|split| split.pieces)).into(),
+        Series::new("agreement".into(), share(|split| split.agreement)).into(),
+        Series::new("labelled".into(), share(|split| split.labelled)).into(),
+        Series::new(
+            "apart".into(),
+            splits.iter().map(|split| split.apart).collect::<Vec<bool>>(),
+        )
+        .into(),
+    ];
+    let mut frame = DataFrame::new(splits.len(), columns).map_err(refuse)?;
+    write_parquet(&mut frame, &job.output("report")?).map_err(refuse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closest_call_is_among_parts_that_could_have_been_split() {
+        let split = |pieces: usize, agreement: f64| Split {
+            rows: 10,
+            other_rows: 0,
+            pieces,
+            agreement,
+            labelled: 1.0,
+            apart: false,
+        };
+        let all = [split(1, 0.9), split(2, 0.7), split(3, 0.99)];
+        assert!((closest_call(&all, 0.9).unwrap() - 0.09).abs() < 1e-12);
+        assert_eq!(closest_call(&all[..1], 0.9), None);
+    }
+}
