@@ -33,6 +33,8 @@ pub enum Command {
     Run(Run),
     /// Say per action whether it is cached, will run (and why), or waits for an unknown input.
     Plan(Plan),
+    /// Say how far runs are: those in progress, also of other terminals, else the last.
+    Status(Status),
     /// Draw the pipeline: one node per stage with its number of actions.
     Graph(Graph),
     /// Print the result table from the store alone.
@@ -107,6 +109,17 @@ pub struct Plan {
     pub only: Vec<String>,
     #[arg(long, value_name = "STAGE")]
     pub force: Vec<String>,
+    #[arg(long, default_value = "text")]
+    pub format: RunFormat,
+}
+
+#[derive(clap::Args)]
+pub struct Status {
+    /// Names of experiments; all that run if left out.
+    pub experiments: Vec<String>,
+    /// Look again every second until they end: drawn over on a terminal, a line per change elsewhere.
+    #[arg(long)]
+    pub watch: bool,
     #[arg(long, default_value = "text")]
     pub format: RunFormat,
 }

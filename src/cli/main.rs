@@ -15,6 +15,7 @@ mod run;
 mod schema;
 mod setup;
 mod show;
+mod status;
 mod table;
 mod verify;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     let done = match &args.command {
         Command::Run(run) => run::main(&args.common, run),
         Command::Plan(plan) => plan::main(&args.common, plan),
+        Command::Status(status) => status::main(&args.common, status),
         Command::Graph(graph) => graph::main(graph),
         Command::Table(table) => table::main(&args.common, table),
         Command::Show(show) => show::main(&args.common, show),

@@ -9,6 +9,7 @@ mod folder;
 mod forecast;
 mod history;
 mod lease;
+pub mod live;
 mod observe;
 mod pool;
 mod record;
@@ -20,7 +21,7 @@ mod sync;
 mod walk;
 
 pub use device::{Accelerator, Devices};
-pub use forecast::{Forecast, forecast};
+pub use forecast::{Forecast, duration, forecast};
 pub use history::{Basis, Estimate};
 pub use lease::default_folder as device_locks;
 pub use observe::{Ended, JobInfo, Observer, Silent};
