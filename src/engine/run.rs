@@ -19,6 +19,7 @@ mod schedule;
 pub mod status;
 mod sync;
 mod walk;
+mod workbench;
 
 pub use device::{Accelerator, Devices};
 pub use forecast::{Forecast, duration, forecast};
@@ -28,6 +29,7 @@ pub use observe::{Ended, JobInfo, Observer, Silent};
 pub use record::run_id;
 pub use report::{FailedAction, RunReport};
 pub use status::{NodeStatus, Question, Status, plan_status};
+pub use workbench::{Piece, Workbench};
 
 use crate::plan::Plan;
 use crate::spec::Retry;

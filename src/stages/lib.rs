@@ -12,6 +12,7 @@ pub mod dynae_train;
 pub mod embed;
 pub mod evaluate;
 pub mod frame;
+pub mod generate;
 pub mod gmm;
 pub mod gmvae_train;
 pub mod hdbscan;
@@ -30,6 +31,7 @@ pub mod select;
 pub mod single_linkage;
 pub mod stability;
 pub mod vade_train;
+pub mod walk;
 
 use moelab_engine::stage::Registry;
 
@@ -54,6 +56,8 @@ pub fn registry() -> Registry {
         assign::stage(),
         best_restart::stage(),
         portray::stage(),
+        generate::stage(),
+        walk::stage(),
         dec_train::stage(),
         vade_train::stage(),
         dynae_train::stage(),
