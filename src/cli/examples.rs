@@ -19,7 +19,7 @@ Examples:
 pub const PLAN: &str = "\
 Examples:
   moelab plan quickstart
-  moelab plan quickstart --set alpha=10      what that would change, and how long it takes
+  moelab plan quickstart --set alpha=10      what that would change
   moelab plan quickstart --format json | jq '.[] | select(.status != \"cached\")'";
 
 pub const STATUS: &str = "\
@@ -60,14 +60,14 @@ pub const EXPORT: &str = "\
 Examples:
   moelab export quickstart --as tensorboard --to logs
   moelab export quickstart --as mlflow --to mlruns
-  moelab export quickstart moe --seed 0 --to moe.safetensors      weights for PyTorch
+  moelab export quickstart moe --seed 0 --to moe.safetensors     for PyTorch
   moelab export quickstart moe.history --seed 0 --to history.csv
   moelab export quickstart embedding --seed 0 --to points.npy";
 
 pub const ASSIGN: &str = "\
 Examples:
   moelab assign quickstart moe --seed 0 --images photos/ --to assigned.csv
-  moelab assign quickstart manager.manager --seed 0 --images x.npy --to assigned.parquet
+  moelab assign quickstart manager.manager --seed 0 --images x.npy --to all.parquet
 
 An array is uint8, or float in [0, 1]: [N, H, W], [N, C, H, W] or [N, H, W, C].";
 
@@ -105,7 +105,7 @@ pub const SCHEMA: &str = "\
 Examples:
   moelab schema moe_train
   moelab schema pipeline > .moelab/pipeline.schema.json
-  moelab schema --format md | less           every stage: settings, inputs, outputs, metrics";
+  moelab schema --format md | less           the reference of all stages";
 
 pub const INIT: &str = "\
 Examples:

@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_target(false)
         .without_time()
+        .with_ansi(console::colors_enabled_stderr())
         .with_writer(io::stderr)
         .init();
     let done = match &args.command {

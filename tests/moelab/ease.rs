@@ -250,14 +250,14 @@ fn every_command_has_a_help_with_examples_that_fits_a_terminal() {
     let all = lab.moelab(&["--help"]).out;
     for command in COMMANDS {
         assert!(all.contains(&format!("\n  {command} ")), "{command} is not in\n{all}");
-        let said = lab.moelab(&[command, "--help"]);
+        let said = moelab(&lab.path(""), &[command, "--help"], &[("COLUMNS", "80")]);
         assert!(
             said.code == 0 && said.out.contains("Examples:\n  "),
             "{command}: {}",
             said.out
         );
         for line in said.out.lines() {
-            assert!(line.chars().count() <= 100, "{command}: {line}");
+            assert!(line.chars().count() <= 80, "{command}: {line}");
         }
     }
 }
@@ -369,4 +369,10 @@ fn what_is_piped_holds_no_control_codes() {
         );
     }
     assert!(!said.err.contains('\x1b') && !said.err.contains('\r'), "{}", said.err);
+    let logged = moelab(
+        &lab.path(""),
+        &["plan", "tiny", "--store", "store"],
+        &[("MOELAB_LOG", "trace")],
+    );
+    assert!(!logged.err.contains('\x1b'), "{}", logged.err);
 }
