@@ -150,10 +150,13 @@ pub enum RunFormat {
 pub struct Plan {
     #[command(flatten)]
     pub experiment: Experiment,
+    /// Only this stage and what it needs; may be repeated.
     #[arg(long, value_name = "STAGE")]
     pub only: Vec<String>,
+    /// As if this stage had to run again; may be repeated.
     #[arg(long, value_name = "STAGE")]
     pub force: Vec<String>,
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: RunFormat,
 }
@@ -165,6 +168,7 @@ pub struct Status {
     /// Look again every second until they end: drawn over on a terminal, a line per change elsewhere.
     #[arg(long)]
     pub watch: bool,
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: RunFormat,
 }
@@ -173,6 +177,7 @@ pub struct Status {
 pub struct Graph {
     #[command(flatten)]
     pub experiment: Experiment,
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: GraphFormat,
 }
@@ -189,6 +194,7 @@ pub struct Table {
     /// Files, or names found as experiments/NAME.yaml.
     #[arg(required = true, add = ArgValueCompleter::new(complete::experiments))]
     pub experiments: Vec<PathBuf>,
+    /// Set a parameter, as in `alpha=10`; may be repeated.
     #[arg(long = "set", value_name = "PARAM=VALUE")]
     pub overrides: Vec<String>,
     /// Text fits the terminal; md and latex are pivoted as the experiment says; csv, parquet and json are tidy.
@@ -220,6 +226,7 @@ pub struct One {
     /// Name of the stage in the pipeline.
     #[arg(add = ArgValueCompleter::new(complete::stages))]
     pub stage: String,
+    /// Pick by seed.
     #[arg(long)]
     pub seed: Option<u64>,
     /// Pick by axis value, as in `alpha=10`; may be repeated.
@@ -238,6 +245,7 @@ pub struct Plot {
 
 #[derive(clap::Args)]
 pub struct Verify {
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: RunFormat,
 }
@@ -262,12 +270,14 @@ pub struct Gc {
     /// of disuse.
     #[arg(long, value_name = "SIZE")]
     pub to_size: Option<Size>,
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: RunFormat,
 }
 
 #[derive(clap::Args)]
 pub struct Du {
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: RunFormat,
 }
@@ -296,6 +306,7 @@ pub struct Init {
 
 #[derive(clap::Args)]
 pub struct Doctor {
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: RunFormat,
 }

@@ -67,7 +67,7 @@ Examples:
 pub const ASSIGN: &str = "\
 Examples:
   moelab assign quickstart moe --seed 0 --images photos/ --to assigned.csv
-  moelab assign quickstart manager.manager --seed 0 --images x.npy --to all.parquet
+  moelab assign quickstart manager --seed 0 --images x.npy --to all.parquet
 
 An array is uint8, or float in [0, 1]: [N, H, W], [N, C, H, W] or [N, H, W, C].";
 

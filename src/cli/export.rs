@@ -55,7 +55,9 @@ fn whole(common: &Common, args: &Export) -> Result<ExitCode, Exit> {
     match args.form {
         Some(ExportForm::Mlflow) => {
             let runs = export::mlflow(&finished, &args.to)?;
-            eprintln!("{runs} runs in {to}; look at them with: mlflow ui --backend-store-uri {to}");
+            eprintln!(
+                "{runs} runs in {to}; look at them with: MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {to}"
+            );
         }
         _ => {
             let actions = export::tensorboard(&finished, &args.to)?;

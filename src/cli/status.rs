@@ -174,7 +174,7 @@ fn heading(state: &RunState) -> String {
         Life::Finished if failed > 0 => format!("ended after {took}"),
         Life::Finished => format!("finished after {took}"),
         Life::Interrupted => format!("interrupted after {took}"),
-        Life::Killed => format!("killed after {took} or more: its process is gone"),
+        Life::Killed => format!("killed after {took}: its process is gone"),
     };
     if let Some(left) = state.seconds_left {
         let _ = write!(text, ", about {} left", duration(left));
@@ -207,15 +207,16 @@ fn job(job: &JobState) -> String {
     if let Some(holder) = &job.waits_for {
         return text + &format!("  waits for {holder}");
     }
-    let _ = write!(text, "  {} on {}", duration(job.seconds), job.device);
+    // What a narrow terminal cuts off comes last.
     if let Some(at) = &job.position {
         let _ = write!(text, "  {} {}/{}", at.unit, at.done, at.total);
-        if !at.values.is_empty() {
-            let _ = write!(text, "  {}", crate::progress::values(&at.values));
-        }
     }
+    let _ = write!(text, "  {} on {}", duration(job.seconds), job.device);
     if let Some(left) = job.seconds_left.filter(|left| *left > 0.0) {
-        let _ = write!(text, "  {} left", duration(left));
+        let _ = write!(text, ", {} left", duration(left));
+    }
+    if let Some(at) = job.position.as_ref().filter(|at| !at.values.is_empty()) {
+        let _ = write!(text, "  {}", crate::progress::values(&at.values));
     }
     text
 }

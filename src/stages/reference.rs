@@ -53,15 +53,12 @@ fn of_stage(stage: &Stage, text: &mut String) {
         false => *text += &format!("Out: {}.\n\n", said.join("; ")),
     }
     let seeds = sample(stage).is_some_and(|settings| (stage.draws)(&settings));
-    let _ = writeln!(
-        text,
-        "Version {}. {}\n",
-        stage.version,
-        match seeds {
-            true => "It draws random numbers, so it runs once per seed.",
-            false => "It draws no random numbers.",
-        }
-    );
+    let seeds = if seeds {
+        " It draws random numbers, so it runs once per seed."
+    } else {
+        ""
+    };
+    *text += &format!("Version {}.{seeds}\n\n", stage.version);
     let mut rows = vec![];
     settings(schema, schema, "", 0, &mut rows);
     if !rows.is_empty() {

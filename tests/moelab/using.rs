@@ -262,23 +262,60 @@ fn what_cannot_be_used_is_said_before_anything_runs() {
     }
 }
 
+/// A grey PNG of 8×8 pixels, in hexadecimal digits.
+const PNG: &str = "\
+      89504e470d0a1a0a0000000d4948445200000008000000080800000000e164e157000000144944415478da63605070486858\
+     70e00103650c00c6751c018ab051c10000000049454e44ae426082";
+
 #[test]
-fn folders_of_images_are_assigned_by_name() {
+fn folders_of_images_are_assigned_by_name_and_shaped_as_in_training() {
     let lab = trained();
+    let digit = |i: usize| u8::from_str_radix(&PNG[i..i + 2], 16).unwrap();
+    let png: Vec<u8> = (0..PNG.len()).step_by(2).map(digit).collect();
     fs::create_dir_all(lab.path("photos/a")).unwrap();
-    // The grid of one image is an image too, of another size: it is brought to that of the model.
     for name in ["photos/a/two.png", "photos/a/one.png"] {
-        let to = lab.path(name).display().to_string();
-        ok(
-            &lab,
-            &["generate", "few", "mixture", "--seed", "0", "--count", "1", "--to", &to],
-        );
+        fs::write(lab.path(name), &png).unwrap();
     }
+    ok(
+        &lab,
+        &[
+            "assign", "few", "mixture", "--seed", "0", "--images", "photos", "--to", "x.csv",
+        ],
+    );
+    let table = fs::read_to_string(lab.path("x.csv")).unwrap();
+    let files: Vec<&str> = table.lines().map(|line| line.split(',').nth(1).unwrap()).collect();
+    assert_eq!(files, ["file", "one.png", "two.png"]);
+    // A picture of the grid is RGB, and the model is of grey images.
+    ok(
+        &lab,
+        &[
+            "generate",
+            "few",
+            "mixture",
+            "--seed",
+            "0",
+            "--to",
+            "photos/a/three.png",
+        ],
+    );
+    let said = lab.moelab(&[
+        "assign",
+        "few",
+        "mixture",
+        "--seed",
+        "0",
+        "--images",
+        "photos/a/three.png",
+        "--to",
+        "x.csv",
+    ]);
+    assert_ne!(said.code, 0);
+    fs::remove_file(lab.path("photos/a/one.png")).unwrap();
+    fs::remove_file(lab.path("photos/a/two.png")).unwrap();
     let said = lab.moelab(&[
         "assign", "few", "mixture", "--seed", "0", "--images", "photos", "--to", "x.csv",
     ]);
-    assert_eq!(said.code, 3, "a grid is RGB, the model is of grey images: {}", said.err);
-    assert!(said.err.contains("3×16×16"), "{}", said.err);
+    assert!(said.code == 3 && said.err.contains("3×16×16"), "{}", said.err);
 }
 
 #[test]

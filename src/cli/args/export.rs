@@ -20,6 +20,7 @@ pub struct Export {
     /// A file; for TensorBoard and MLflow a folder.
     #[arg(long, value_name = "PATH")]
     pub to: PathBuf,
+    /// Pick by seed.
     #[arg(long)]
     pub seed: Option<u64>,
     /// Pick by axis value, as in `alpha=10`; may be repeated.

@@ -14,7 +14,7 @@ use crate::job::Event;
 use crate::job::events::EventTail;
 use crate::plan::Axes;
 use crate::store::{Store, StoreError, lock, time};
-use fold::{Fold, Record};
+use fold::{Fold, Record, Running};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -195,6 +195,10 @@ impl<'a> Monitor<'a> {
         };
         let lives = life == Life::Running;
         let until = if lives { time::now() } else { fold.last.clone() };
+        let mut seconds = between(&fold.first, &until);
+        if life == Life::Killed {
+            seconds = seconds.max(self.last_sign(fold));
+        }
         let mut running = vec![];
         if lives {
             for (key, job) in fold.running() {
@@ -214,7 +218,7 @@ impl<'a> Monitor<'a> {
             experiment: fold.experiment.clone().unwrap_or_default(),
             life,
             started: fold.first.clone(),
-            seconds: between(&fold.first, &until),
+            seconds,
             seconds_left: None,
             pid: fold.pid,
             host: fold.host.clone(),
@@ -227,6 +231,19 @@ impl<'a> Monitor<'a> {
             state.seconds_left = left::seconds(fold, &mut state, history);
         }
         state
+    }
+}
+
+impl Monitor<'_> {
+    /// Seconds from the start of a run to the last sign of a job that it left behind.
+    fn last_sign(&self, fold: &Fold) -> f64 {
+        let start = time::seconds(&fold.first).unwrap_or(0) as f64;
+        let sign = |(key, job): (&Digest, &Running)| {
+            let path = self.store.attempt_dir(key, job.attempt).join("events.jsonl");
+            let at = fs::metadata(path).and_then(|meta| meta.modified()).ok()?;
+            Some(at.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs_f64() - start)
+        };
+        fold.running().filter_map(sign).fold(0.0, f64::max)
     }
 }
 

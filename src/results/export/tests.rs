@@ -57,10 +57,8 @@ fn assigned_images_have_their_file_their_cluster_and_its_probability() {
     let parquet = folder.path().join("out.parquet");
     write(&parquet, &table.bytes(TableForm::Parquet).unwrap()).unwrap();
     let frame = read_parquet(&parquet).unwrap();
-    assert_eq!(
-        frame.get_column_names_str(),
-        ["row", "cluster", "probability", "manager_p", "reconstruction"]
-    );
+    let names: Vec<&str> = frame.get_column_names().into_iter().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["row", "cluster", "probability", "manager_p", "reconstruction"]);
 }
 
 #[test]
