@@ -113,7 +113,7 @@ fn one(common: &Common, args: &Export, stage: &str, form: Option<Form>) -> Resul
     if !forms.contains(&form) {
         let forms: Vec<&str> = forms.iter().map(|form| form.name()).collect();
         let what = format!(
-            "`{name}.{output}` is {}, which can be written as {}",
+            "`{name}.{output}` holds {}, which can be written as {}",
             stored.artifact,
             forms.join(" or ")
         );

@@ -9,7 +9,7 @@ fn waiting() -> Lab {
     let lab = Lab::new();
     lab.write(
         "pipelines/wait.yaml",
-        "pipeline: wait\nstages:\n  first:\n    stage: command\n    run: [sh, -c, 'while [ ! -e \"$$GO\" ]; do sleep 0.05; \
+        "pipeline: wait\nstages:\n  first:\n    stage: command\n    run: [sh, -c, 'while [ ! -e \"$GO\" ]; do sleep 0.05; \
          done; echo 1 > {out}']\n    env: {GO: GO_FILE}\n    outputs: {out: latent_dim}\n  second:\n    stage: command\n    \
          inputs: {in: first.out}\n    run: [cp, '{in}', '{out}']\n    outputs: {out: latent_dim}\n"
             .replace("GO_FILE", &lab.path("go").display().to_string())
@@ -103,7 +103,7 @@ fn a_failure_is_told_with_its_reason() {
     let lab = Lab::new();
     lab.write(
         "pipelines/bad.yaml",
-        "pipeline: bad\nstages:\n  first: {stage: command, run: [sh, -c, 'exit 3'], outputs: {out: latent_dim}}\n",
+        "pipeline: bad\nstages:\n  first: {stage: command, run: [sh, -c, 'exit 3', '{out}'], outputs: {out: latent_dim}}\n",
     );
     lab.write("experiments/bad.yaml", "experiment: bad\npipeline: bad\n");
     assert_eq!(lab.moelab(&["run", "bad"]).code, 3);

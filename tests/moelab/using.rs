@@ -63,7 +63,7 @@ fn npy_shape(path: &Path) -> String {
     let bytes = fs::read(path).unwrap();
     let header = String::from_utf8_lossy(&bytes[10..128.min(bytes.len())]).into_owned();
     let shape = header.split("'shape': (").nth(1).expect("a header names its shape");
-    shape.split(')').next().unwrap().to_owned()
+    shape.split(')').next().unwrap().trim_end_matches(", ").to_owned()
 }
 
 #[test]
