@@ -55,9 +55,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), ResultsError> {
         path: path.to_owned(),
         source,
     };
-    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => std::fs::create_dir_all(folder).map_err(failed)?,
-        None => {}
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(failed)?;
     }
     std::fs::write(path, bytes).map_err(failed)
 }

@@ -141,7 +141,7 @@ struct Message(Vec<u8>);
 
 impl Message {
     fn key(&mut self, field: u32, wire: u32) {
-        self.number(u64::from(field << 3 | wire));
+        self.number(u64::from((field << 3) | wire));
     }
 
     fn number(&mut self, mut value: u64) {
