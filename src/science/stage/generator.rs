@@ -112,7 +112,7 @@ pub fn cluster(decoders: &Decoders, k: usize) -> Result<Cluster<'_>, Failure> {
     let (expert, shape) = decoders.experts.get(k).unwrap_or(&decoders.experts[0]);
     let prior = match &decoders.components {
         Some((means, log_variances)) => {
-            let row = |all: &Tensor<2>| host(all.clone().slice([k..k + 1]));
+            let row = |all: &Tensor<2>| host(all.clone().narrow(0, k, 1));
             Some(Spread {
                 mean: row(means),
                 deviation: row(&log_variances.clone().mul_scalar(0.5).exp()),
