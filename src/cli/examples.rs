@@ -93,7 +93,7 @@ pub const GC: &str = "\
 Examples:
   moelab gc                                  what is garbage, and how much
   moelab gc --yes                            remove it
-  moelab gc --older-than 30d --role model    weights that nobody used for a month
+  moelab gc --older-than 30d --role model     unused for a month
   moelab gc --to-size 10G --yes";
 
 pub const DU: &str = "\

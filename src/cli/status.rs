@@ -60,7 +60,7 @@ fn choose(all: Vec<RunState>, experiments: &[String]) -> Result<Vec<RunState>, E
     let lives = |state: &RunState| state.life == Life::Running;
     match all.iter().any(lives) {
         true => Ok(all.into_iter().filter(lives).collect()),
-        false => Ok(all.into_iter().max_by(|a, b| a.run.cmp(&b.run)).into_iter().collect()),
+        false => Ok(all.into_iter().next_back().into_iter().collect()),
     }
 }
 

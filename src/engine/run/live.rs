@@ -156,7 +156,11 @@ impl<'a> Monitor<'a> {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => vec![],
             Err(e) => return Err(StoreError::reading(&folder)(e)),
         };
-        names.sort();
+        // Names begin with the second a run started in; of two runs in one second the later one wrote last.
+        names.sort_by_cached_key(|name| {
+            let written = fs::metadata(folder.join(name).join("events.jsonl")).and_then(|meta| meta.modified());
+            (name.split('-').next().unwrap_or_default().to_owned(), written.ok())
+        });
         // The newest first, so that older ones of the same experiment are seen to be that.
         let (mut told, mut known) = (vec![], vec![]);
         for name in names.iter().rev() {

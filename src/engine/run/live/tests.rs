@@ -250,3 +250,26 @@ fn events_of_an_older_build_or_torn_ones_are_no_error() {
     let state = &look(&store)[0];
     assert_eq!((state.experiment.as_str(), state.stages.len()), ("x", 0));
 }
+
+#[test]
+fn of_two_runs_in_one_second_the_one_that_wrote_last_is_the_newest() {
+    let (_dir, store) = scratch();
+    drop(record(&store, "20260101T000000Z-b", &[started("x")]));
+    drop(record(
+        &store,
+        "20260101T000000Z-a",
+        &[started("x"), json!({"event": "finished"})],
+    ));
+    let written = |run: &str, seconds: u64| {
+        let file = File::options()
+            .append(true)
+            .open(store.run_dir(run).join("events.jsonl"))
+            .unwrap();
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        file.set_modified(at).unwrap();
+    };
+    written("20260101T000000Z-b", 10);
+    written("20260101T000000Z-a", 20);
+    let lives: Vec<Life> = look(&store).iter().map(|state| state.life).collect();
+    assert_eq!(lives, [Life::Finished]);
+}
