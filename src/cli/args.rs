@@ -1,15 +1,23 @@
 //! What can be typed.
 
+mod export;
+mod using;
+
+pub use export::{Export, ExportForm};
+pub use using::{Assign, Generate, On, Walk};
+
+use crate::{complete, examples};
 use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
 use moelab_engine::store::{Age, Size};
 use std::path::PathBuf;
 
 /// Deep clustering by mixtures of experts: run what is missing, then print the table.
 ///
-/// Exit codes: 0 done; 1 a bug of ours; 2 usage or spec; 3 a stage failed; 4 finished but incomplete; 5 store damaged;
-/// 6 store not writable or disk full; 130, 143 interrupted.
+/// Exit codes: 0 done; 1 a bug of ours; 2 usage, spec or set-up; 3 a stage failed; 4 finished but incomplete; 5 store
+/// damaged; 6 store not writable or disk full; 130, 143 interrupted.
 #[derive(Parser)]
-#[command(name = "moelab", version = env!("MOELAB_BUILD"))]
+#[command(name = "moelab", version = env!("MOELAB_BUILD"), max_term_width = 100, after_help = examples::ALL)]
 pub struct Args {
     #[command(flatten)]
     pub common: Common,
@@ -30,27 +38,65 @@ pub struct Common {
 #[derive(Subcommand)]
 pub enum Command {
     /// Run what is missing, then print the table.
+    #[command(after_help = examples::RUN)]
     Run(Run),
     /// Say per action whether it is cached, will run (and why), or waits for an unknown input.
+    #[command(after_help = examples::PLAN)]
     Plan(Plan),
+    /// Say how far runs are: those in progress, also of other terminals, else the last.
+    #[command(after_help = examples::STATUS)]
+    Status(Status),
     /// Draw the pipeline: one node per stage with its number of actions.
+    #[command(after_help = examples::GRAPH)]
     Graph(Graph),
     /// Print the result table from the store alone.
+    #[command(after_help = examples::TABLE)]
     Table(Table),
     /// Show what an action's artifacts hold, and where they came from.
+    #[command(after_help = examples::SHOW)]
     Show(One),
     /// Print the log of an action.
+    #[command(after_help = examples::LOG)]
     Log(One),
     /// Draw what an action left, as SVG: the tree of `hdbscan` or `single_linkage`.
+    #[command(after_help = examples::PLOT)]
     Plot(Plot),
+    /// Write results for other programs: TensorBoard, MLflow, PyTorch, NumPy, CSV.
+    #[command(after_help = examples::EXPORT)]
+    Export(Export),
+    /// Ask a trained model for the cluster of each new image.
+    #[command(after_help = examples::ASSIGN)]
+    Assign(Assign),
+    /// Draw new images of one cluster of a trained model.
+    #[command(after_help = examples::GENERATE)]
+    Generate(Generate),
+    /// Draw a cluster's images along one latent unit of a trained model.
+    #[command(after_help = examples::WALK)]
+    Walk(Walk),
     /// Hash every object and find all damage: what it touches, and how to mend it.
+    #[command(after_help = examples::VERIFY)]
     Verify(Verify),
     /// Say what could be freed and what it would take to make again; with --yes, free it.
+    #[command(after_help = examples::GC)]
     Gc(Gc),
     /// Say what the store's bytes are spent on.
+    #[command(after_help = examples::DU)]
     Du(Du),
-    /// Print the JSON Schema of a stage's settings, or of all stages.
+    /// Print the JSON Schema of spec files or of a stage's settings, or the reference of all stages.
+    #[command(after_help = examples::SCHEMA)]
     Schema(Schema),
+    /// Start a small project that runs: a pipeline, an experiment, settings for editors.
+    #[command(after_help = examples::INIT)]
+    Init(Init),
+    /// Check that everything is there that a run needs, and say what to do where it is not.
+    #[command(after_help = examples::DOCTOR)]
+    Doctor(Doctor),
+    /// Print what makes a shell complete commands, experiments and stages.
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands.
+    #[command(after_help = examples::MAN)]
+    Man(ManPages),
     /// Run programs for a worker and end all they started: part of `command` stages, not for people.
     #[command(hide = true)]
     Keep,
@@ -60,6 +106,7 @@ pub enum Command {
 #[derive(Clone, clap::Args)]
 pub struct Experiment {
     /// A file, or a name found as experiments/NAME.yaml.
+    #[arg(add = ArgValueCompleter::new(complete::experiments))]
     pub experiment: PathBuf,
     /// Set a parameter, as in `alpha=10` or `epochs.vae=5`; may be repeated.
     #[arg(long = "set", value_name = "PARAM=VALUE")]
@@ -103,10 +150,25 @@ pub enum RunFormat {
 pub struct Plan {
     #[command(flatten)]
     pub experiment: Experiment,
+    /// Only this stage and what it needs; may be repeated.
     #[arg(long, value_name = "STAGE")]
     pub only: Vec<String>,
+    /// As if this stage had to run again; may be repeated.
     #[arg(long, value_name = "STAGE")]
     pub force: Vec<String>,
+    /// What to print on standard output.
+    #[arg(long, default_value = "text")]
+    pub format: RunFormat,
+}
+
+#[derive(clap::Args)]
+pub struct Status {
+    /// Names of experiments; all that run if left out.
+    pub experiments: Vec<String>,
+    /// Look again every second until they end: drawn over on a terminal, a line per change elsewhere.
+    #[arg(long)]
+    pub watch: bool,
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: RunFormat,
 }
@@ -115,6 +177,7 @@ pub struct Plan {
 pub struct Graph {
     #[command(flatten)]
     pub experiment: Experiment,
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: GraphFormat,
 }
@@ -129,8 +192,9 @@ pub enum GraphFormat {
 #[derive(clap::Args)]
 pub struct Table {
     /// Files, or names found as experiments/NAME.yaml.
-    #[arg(required = true)]
+    #[arg(required = true, add = ArgValueCompleter::new(complete::experiments))]
     pub experiments: Vec<PathBuf>,
+    /// Set a parameter, as in `alpha=10`; may be repeated.
     #[arg(long = "set", value_name = "PARAM=VALUE")]
     pub overrides: Vec<String>,
     /// Text fits the terminal; md and latex are pivoted as the experiment says; csv, parquet and json are tidy.
@@ -160,7 +224,9 @@ pub struct One {
     #[command(flatten)]
     pub experiment: Experiment,
     /// Name of the stage in the pipeline.
+    #[arg(add = ArgValueCompleter::new(complete::stages))]
     pub stage: String,
+    /// Pick by seed.
     #[arg(long)]
     pub seed: Option<u64>,
     /// Pick by axis value, as in `alpha=10`; may be repeated.
@@ -179,6 +245,7 @@ pub struct Plot {
 
 #[derive(clap::Args)]
 pub struct Verify {
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: RunFormat,
 }
@@ -203,18 +270,55 @@ pub struct Gc {
     /// of disuse.
     #[arg(long, value_name = "SIZE")]
     pub to_size: Option<Size>,
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: RunFormat,
 }
 
 #[derive(clap::Args)]
 pub struct Du {
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: RunFormat,
 }
 
 #[derive(clap::Args)]
 pub struct Schema {
-    /// A stage kind; all if left out.
+    /// `pipeline`, `experiment`, or a stage kind; all stages if left out.
     pub kind: Option<String>,
+    /// JSON Schema, or the reference of all stages as Markdown.
+    #[arg(long, default_value = "json")]
+    pub format: SchemaFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaFormat {
+    Json,
+    Md,
+}
+
+#[derive(clap::Args)]
+pub struct Init {
+    /// The folder of the project; made if need be.
+    #[arg(default_value = ".")]
+    pub dir: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub struct Doctor {
+    /// What to print on standard output.
+    #[arg(long, default_value = "text")]
+    pub format: RunFormat,
+}
+
+#[derive(clap::Args)]
+pub struct Completions {
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(clap::Args)]
+pub struct ManPages {
+    /// Write the pages of all commands to this folder.
+    #[arg(long, value_name = "DIR")]
+    pub to: Option<PathBuf>,
 }

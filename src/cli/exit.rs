@@ -11,6 +11,10 @@ pub enum Exit {
     /// A spec with problems: exit code 2. The report words itself.
     Spec(Report),
     Store(StoreError),
+    /// A stage failed: exit code 3.
+    Failed(String),
+    /// Stopped by a signal: exit code 130.
+    Interrupted,
     /// A bug of ours, or a system that gave way: exit code 1.
     Other(String),
 }
@@ -25,6 +29,8 @@ impl Exit {
             }
             Self::Usage(message) => (message, 2),
             Self::Store(error) => (error.to_string(), error.exit_code()),
+            Self::Failed(message) => (message, 3),
+            Self::Interrupted => ("interrupted".to_owned(), 130),
             Self::Other(message) => (message, 1),
         };
         eprintln!("error: {message}");

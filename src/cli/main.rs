@@ -1,13 +1,22 @@
 //! `moelab`: plans, runs and reports. Links no libtorch; the work is done by `moelab-worker`.
 
 mod args;
+mod assign;
+mod complete;
 mod device;
+mod doctor;
 mod du;
+mod examples;
 mod exit;
+mod export;
 mod gc;
+mod generate;
 mod graph;
+mod init;
 mod keep;
 mod log;
+mod man;
+mod model;
 mod plan;
 mod plot;
 mod progress;
@@ -15,6 +24,7 @@ mod run;
 mod schema;
 mod setup;
 mod show;
+mod status;
 mod table;
 mod verify;
 
@@ -30,26 +40,37 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    complete::answer();
     let args = Args::parse();
     let filter = EnvFilter::try_from_env("MOELAB_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         .without_time()
+        .with_ansi(console::colors_enabled_stderr())
         .with_writer(io::stderr)
         .init();
     let done = match &args.command {
         Command::Run(run) => run::main(&args.common, run),
         Command::Plan(plan) => plan::main(&args.common, plan),
+        Command::Status(status) => status::main(&args.common, status),
         Command::Graph(graph) => graph::main(graph),
         Command::Table(table) => table::main(&args.common, table),
         Command::Show(show) => show::main(&args.common, show),
         Command::Log(log) => log::main(&args.common, log),
         Command::Plot(plot) => plot::main(&args.common, plot),
+        Command::Export(export) => export::main(&args.common, export),
+        Command::Assign(assign) => assign::main(&args.common, assign),
+        Command::Generate(generate) => generate::main(&args.common, generate),
+        Command::Walk(walk) => generate::walk(&args.common, walk),
         Command::Verify(verify) => verify::main(&args.common, verify),
         Command::Gc(gc) => gc::main(&args.common, gc),
         Command::Du(du) => du::main(&args.common, du),
         Command::Schema(schema) => schema::main(schema),
+        Command::Init(init) => init::main(init),
+        Command::Doctor(doctor) => doctor::main(&args.common, doctor),
+        Command::Completions(shell) => complete::main(shell),
+        Command::Man(pages) => man::main(pages),
         Command::Keep => keep::main(),
     };
     done.unwrap_or_else(Exit::report)

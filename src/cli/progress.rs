@@ -52,7 +52,7 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is a constant of ours")
 }
 
-fn values(values: &BTreeMap<String, f64>) -> String {
+pub fn values(values: &BTreeMap<String, f64>) -> String {
     // Per-expert shares belong in the history; a line has room for the rest.
     let shown = values.iter().filter(|(name, _)| !name.starts_with("share_"));
     shown

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 /// but every job has its own memory.
 const MOST_JOBS: u64 = 4;
 
-fn cores() -> u64 {
+pub fn cores() -> u64 {
     std::thread::available_parallelism().map_or(1, |n| n.get() as u64)
 }
 
@@ -88,7 +88,7 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
 
 /// The worker, told not to spin. OpenMP threads wait for each other in a busy loop; where other processes want the cores,
 /// that loop makes two threads twenty times slower than one (measured). A short spin costs a tenth when nobody does.
-fn command(worker: PathBuf) -> WorkerCommand {
+pub fn command(worker: PathBuf) -> WorkerCommand {
     let mut command = WorkerCommand::serve(worker);
     if ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"]
         .iter()

@@ -81,6 +81,14 @@ pub(crate) fn load(path: &Path, split: Split, resize: Option<Size>) -> Result<Im
     })
 }
 
+/// The files of all images of a folder or archive, in the order of their rows.
+pub fn names(path: &Path) -> Result<Vec<String>, DataError> {
+    let tree = archive::read(path, &mut |_, _| Ok(()))?;
+    let names: Vec<&str> = tree.files.keys().map(String::as_str).collect();
+    let rows = Layout::of(&names, path)?.of_split(Split::All, path)?;
+    Ok(rows.iter().map(|&row| names[row].to_owned()).collect())
+}
+
 /// Decodes a PNG or JPEG. 16-bit samples become 8-bit; transparency that hides something is refused.
 pub(crate) fn decode(bytes: &[u8], place: &str) -> Result<Picture, DataError> {
     let fail = |what: String| DataError::format(place, what, "remove the file or replace it by a PNG or JPEG image");

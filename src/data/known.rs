@@ -74,6 +74,16 @@ pub fn load(name: &str, split: Split, at: &DataDir) -> Result<Images, DataError>
     })
 }
 
+/// Whether files that carry the names of a known set's lie in the data folder; what they hold is not looked at.
+pub fn present(name: &str, at: &DataDir) -> bool {
+    let set = SETS.iter().find(|set| set.name == name);
+    set.is_some_and(|set| match (set.form, &set.archive) {
+        (Form::Embedded, _) => true,
+        (Form::Coil, _) => set.folders.iter().any(|folder| at.dir.join(folder).exists()),
+        _ => set.files.iter().all(|file| !candidates(set, file, at).is_empty()),
+    })
+}
+
 fn find(name: &str, split: Split) -> Result<&'static KnownSet, DataError> {
     let Some(set) = SETS.iter().find(|s| s.name == name) else {
         let known = names().collect::<Vec<_>>().join(", ");

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 pub use petgraph::graph::NodeIndex as NodeId;
 
+pub(crate) use resolve::key_of;
 pub use resolve::{Finished, FinishedOutput, Found, Resolution, ResolveError};
 
 /// Axis name → value. Seeds are the axis [`SEED_AXIS`].

@@ -9,6 +9,7 @@ mod folder;
 mod forecast;
 mod history;
 mod lease;
+pub mod live;
 mod observe;
 mod pool;
 mod record;
@@ -18,15 +19,17 @@ mod schedule;
 pub mod status;
 mod sync;
 mod walk;
+mod workbench;
 
 pub use device::{Accelerator, Devices};
-pub use forecast::{Forecast, forecast};
+pub use forecast::{Forecast, duration, forecast};
 pub use history::{Basis, Estimate};
 pub use lease::default_folder as device_locks;
 pub use observe::{Ended, JobInfo, Observer, Silent};
 pub use record::run_id;
 pub use report::{FailedAction, RunReport};
 pub use status::{NodeStatus, Question, Status, plan_status};
+pub use workbench::{Piece, Workbench};
 
 use crate::plan::Plan;
 use crate::spec::Retry;

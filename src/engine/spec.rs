@@ -11,6 +11,7 @@ mod doc;
 #[cfg_attr(fuzzing, allow(dead_code))]
 pub(crate) mod fake;
 mod fields;
+pub mod file_schema;
 mod find;
 pub mod interpolate;
 mod marks;
@@ -38,6 +39,7 @@ use std::path::{Path, PathBuf};
 
 pub use cells::Row;
 pub use fields::{NAME, is_name};
+pub use find::experiments;
 pub use metrics::{Metric, Reading, Reduce};
 pub use pipeline::{InputSpec, Pipeline, StageSpec};
 pub use report::{Problem, Report};

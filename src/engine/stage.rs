@@ -186,6 +186,8 @@ pub struct Output {
     pub value: bool,
     /// May be missing from a finished action (labels of a data set that has none).
     pub optional: bool,
+    /// Of a JSON document: what it may hold, each with its meaning. For people: nothing is checked against it.
+    pub fields: &'static [(&'static str, &'static str)],
 }
 
 impl Output {
@@ -195,6 +197,7 @@ impl Output {
             artifact,
             value: false,
             optional: false,
+            fields: &[],
         }
     }
 
@@ -204,6 +207,7 @@ impl Output {
             artifact,
             value: true,
             optional: false,
+            fields: &[],
         }
     }
 
@@ -213,7 +217,13 @@ impl Output {
             artifact,
             value: false,
             optional: true,
+            fields: &[],
         }
+    }
+
+    pub const fn holding(mut self, fields: &'static [(&'static str, &'static str)]) -> Self {
+        self.fields = fields;
+        self
     }
 }
 

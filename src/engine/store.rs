@@ -45,6 +45,7 @@ pub use lock::{Holder, KeyLock};
 pub use manifest::{Divergent, MANIFEST, Manifest, Presence, Provenance, StoredOutput};
 pub use named::ResultName;
 pub use publish::{Declared, Publication, Published};
+pub use time::seconds as seconds_of;
 pub use units::{Age, Size};
 pub use usage::{Share, Usage};
 pub use verify::{Damage, DamageKind, Verified};

@@ -34,6 +34,8 @@ pub enum ResultsError {
     Store(#[from] StoreError),
     #[error("the table cannot be written: {0}")]
     Write(#[from] std::io::Error),
+    #[error("{}: {source}", path.display())]
+    Export { path: PathBuf, source: std::io::Error },
     #[error("the figure cannot be drawn: {0}")]
     Figure(String),
     /// Frames are built by this crate, so this is a bug of ours.

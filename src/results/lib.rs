@@ -18,6 +18,7 @@
 mod aggregate;
 mod collect;
 mod error;
+pub mod export;
 pub mod figure;
 mod grid;
 mod history;

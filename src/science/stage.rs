@@ -8,6 +8,8 @@ mod dec_train;
 mod dynae_train;
 mod embed;
 mod evaluate;
+mod generate;
+mod generator;
 mod gmm;
 mod gmvae_train;
 mod hdbscan;
@@ -32,6 +34,7 @@ mod stability;
 mod stable_split;
 mod trainer;
 mod vade_train;
+mod walk;
 
 use crate::device::{self, Exhausted};
 use moelab_engine::job::{Failure, FailureKind, JobContext};
@@ -69,6 +72,8 @@ fn dispatch(job: &JobContext) -> Result<(), Failure> {
         "assign" => assign::run(job),
         "best_restart" => best_restart::run(job),
         "portray" => portray::run(job),
+        "generate" => generate::run(job),
+        "walk" => walk::run(job),
         "dec_train" => dec_train::run(job),
         "vade_train" => vade_train::run(job),
         "dynae_train" => dynae_train::run(job),

@@ -82,6 +82,7 @@ fn outputs(settings: &Value) -> Vec<Output> {
         artifact,
         value: artifact::VALUES.contains(&artifact),
         optional: false,
+        fields: &[],
     };
     outputs.into_iter().map(output).collect()
 }

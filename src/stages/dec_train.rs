@@ -3,6 +3,7 @@
 use crate::artifact;
 use crate::augment::Augment;
 use crate::declare::{always, no_rules, no_sources, settings};
+use crate::measured;
 use crate::network::{Reconstruction, Reduction};
 use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
@@ -71,7 +72,7 @@ pub fn stage() -> Stage {
                 Output::file("model", artifact::MODEL),
                 Output::file("assignments", artifact::ASSIGNMENTS),
                 Output::file("history", artifact::HISTORY),
-                Output::value("metrics", artifact::METRICS),
+                Output::value("metrics", artifact::METRICS).holding(measured::OF_DEC),
             ]
         },
         settings: settings::<DecTrain>(),

@@ -6,6 +6,7 @@
 
 use crate::artifact;
 use crate::declare::{never, no_rules, no_sources, settings};
+use crate::measured;
 use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,7 +48,7 @@ pub fn stage() -> Stage {
         ],
         outputs: |_| {
             vec![
-                Output::value("metrics", artifact::METRICS),
+                Output::value("metrics", artifact::METRICS).holding(measured::OF_EVALUATION),
                 Output::file("confusion", artifact::CONFUSION),
             ]
         },

@@ -12,6 +12,7 @@ pub mod dynae_train;
 pub mod embed;
 pub mod evaluate;
 pub mod frame;
+pub mod generate;
 pub mod gmm;
 pub mod gmvae_train;
 pub mod hdbscan;
@@ -20,17 +21,20 @@ pub mod kmeans;
 pub mod latent_finder;
 pub mod load;
 pub mod manager_fit;
+pub mod measured;
 pub mod mice_train;
 pub mod mixture_train;
 pub mod moe_train;
 pub mod network;
 pub mod portray;
 pub mod pretrain_vae;
+pub mod reference;
 pub mod select;
 pub mod single_linkage;
 pub mod stability;
 pub mod stable_split;
 pub mod vade_train;
+pub mod walk;
 
 use moelab_engine::stage::Registry;
 
@@ -56,6 +60,8 @@ pub fn registry() -> Registry {
         assign::stage(),
         best_restart::stage(),
         portray::stage(),
+        generate::stage(),
+        walk::stage(),
         dec_train::stage(),
         vade_train::stage(),
         dynae_train::stage(),

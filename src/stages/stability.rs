@@ -2,6 +2,7 @@
 
 use crate::artifact;
 use crate::declare::{never, no_rules, no_sources, settings};
+use crate::measured;
 use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ pub fn stage() -> Stage {
         outputs: |_| {
             vec![
                 Output::file("report", artifact::REPORT),
-                Output::value("metrics", artifact::METRICS),
+                Output::value("metrics", artifact::METRICS).holding(measured::OF_STABILITY),
             ]
         },
         settings: settings::<Stability>(),

@@ -28,6 +28,8 @@ enum Command {
     Serve,
     /// Run the job in one folder.
     Job { folder: PathBuf },
+    /// Print what this program is and can use, as JSON.
+    About,
     /// Print the devices this program can use, the fastest first.
     Devices,
 }
@@ -68,6 +70,16 @@ fn run(command: Command) -> io::Result<()> {
             .run_job(&folder)
             .map(drop)
             .map_err(io::Error::other),
+        Command::About => {
+            let devices: Vec<String> = device::available().iter().map(ToString::to_string).collect();
+            let about = serde_json::json!({
+                "build": env!("MOELAB_BUILD"),
+                "libraries": device::library_info(),
+                "devices": devices,
+            });
+            println!("{about}");
+            Ok(())
+        }
         Command::Devices => {
             device::available().iter().for_each(|device| println!("{device}"));
             Ok(())

@@ -1,8 +1,11 @@
 //! Tests through the two programs.
 
 mod command;
+mod ease;
 mod lab;
 mod methods;
 mod pipeline;
 mod programs;
+mod status;
 mod store;
+mod using;

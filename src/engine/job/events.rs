@@ -1,8 +1,10 @@
 //! Events: lines a job appends to `events.jsonl` and its runner reads as they come.
 
 use super::Event;
+use serde::de::DeserializeOwned;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -68,23 +70,25 @@ impl EventLog {
 }
 
 /// The reading side: each call gives the lines that came since the last.
-pub struct EventTail {
+pub struct EventTail<E = Event> {
     path: PathBuf,
     file: Option<File>,
     offset: u64,
+    events: PhantomData<E>,
 }
 
-impl EventTail {
+impl<E: DeserializeOwned> EventTail<E> {
     pub fn new(path: PathBuf) -> Self {
         Self {
             path,
             file: None,
             offset: 0,
+            events: PhantomData,
         }
     }
 
     /// New complete lines; lines that are no event are passed over.
-    pub fn read(&mut self) -> Vec<Event> {
+    pub fn read(&mut self) -> Vec<E> {
         if self.file.is_none() {
             self.file = File::open(&self.path).ok();
         }
@@ -128,7 +132,7 @@ mod tests {
     fn a_tail_gives_each_event_once_and_waits_for_the_end_of_a_line() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("events.jsonl");
-        let mut tail = EventTail::new(path.clone());
+        let mut tail: EventTail = EventTail::new(path.clone());
         assert!(tail.read().is_empty(), "no file yet");
         let log = EventLog::new(path.clone());
         log.write(&note("one"));
@@ -151,6 +155,6 @@ mod tests {
         log.progress_at(start + PERIOD / 2, || note("too soon"), false);
         log.progress_at(start + PERIOD, || note("later"), false);
         log.progress_at(start + PERIOD, || note("end"), true);
-        assert_eq!(texts(EventTail::new(path).read()), ["first", "later", "end"]);
+        assert_eq!(texts(EventTail::<Event>::new(path).read()), ["first", "later", "end"]);
     }
 }

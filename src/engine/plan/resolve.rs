@@ -131,19 +131,7 @@ impl Plan {
             stage: node.stage.clone(),
             message,
         };
-        let key = ActionKey {
-            schema: SCHEMA,
-            stage: node.kind.clone(),
-            version: stage.version,
-            seed: node.seed.map(seed_text),
-            inputs,
-            sources: (stage.sources)(&config, folders).map_err(trouble)?,
-            outputs: (stage.outputs)(&config)
-                .iter()
-                .map(|o| (o.name.to_string(), o.artifact.to_owned()))
-                .collect(),
-            config: (stage.settings.keyed)(&config),
-        };
+        let key = key_of(stage, &config, node.seed, inputs, folders).map_err(trouble)?;
         Ok(Resolution::Ready { key, settings: config })
     }
 
@@ -190,6 +178,29 @@ impl Plan {
         }
         Ok(normalised)
     }
+}
+
+/// The key of a stage kind under complete settings; the error says which external file is amiss.
+pub(crate) fn key_of(
+    stage: &Stage,
+    config: &Value,
+    seed: Option<u64>,
+    inputs: BTreeMap<String, InputKey>,
+    folders: Folders<'_>,
+) -> Result<ActionKey, String> {
+    Ok(ActionKey {
+        schema: SCHEMA,
+        stage: stage.kind.to_owned(),
+        version: stage.version,
+        seed: seed.map(seed_text),
+        inputs,
+        sources: (stage.sources)(config, folders)?,
+        outputs: (stage.outputs)(config)
+            .iter()
+            .map(|o| (o.name.to_string(), o.artifact.to_owned()))
+            .collect(),
+        config: (stage.settings.keyed)(config),
+    })
 }
 
 struct Asking<'a> {

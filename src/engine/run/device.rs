@@ -72,6 +72,13 @@ impl Devices {
         }
     }
 
+    pub fn first(&self) -> String {
+        match self {
+            Self::Host(name) => name.clone(),
+            Self::Accelerators(all) => all.first().map_or_else(String::new, |device| device.name.clone()),
+        }
+    }
+
     pub fn accelerators(&self) -> &[Accelerator] {
         match self {
             Self::Host(_) => &[],

@@ -134,7 +134,7 @@ fn actions(count: usize) -> String {
 }
 
 /// `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`.
-fn duration(seconds: f64) -> String {
+pub fn duration(seconds: f64) -> String {
     let rounded = seconds.round() as u64;
     match rounded {
         0 if seconds > 0.0 => "1 s".into(),

@@ -9,6 +9,7 @@ mod wait;
 
 use super::history::History;
 use super::lease::Leases;
+use super::live::Outset;
 use super::observe::{Ended, JobInfo, Observer};
 use super::pool::Pool;
 use super::record::Record;
@@ -19,13 +20,13 @@ use super::{FailedAction, RunOptions, RunReport};
 use crate::digest::Digest;
 use crate::job::{Failure, FailureKind, Memory};
 use crate::key::ActionKey;
-use crate::plan::{Node, Plan, Resolution};
+use crate::plan::{Input, Node, Plan, Resolution};
 use crate::stage::Registry;
-use crate::store::{Attempt, Holder, Manifest, Store, StoreError};
+use crate::store::{Attempt, Holder, Manifest, Store, StoreError, time};
 use end::vanished;
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -149,10 +150,7 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn run(mut self) -> Result<RunReport, StoreError> {
-        self.record.event(
-            "started",
-            json!({"experiment": self.options.experiment, "build": self.options.build}),
-        );
+        self.record.event("started", self.outset());
         if let Some(warning) = self.store.locks()?.warning() {
             self.note(&warning);
         }
@@ -176,6 +174,27 @@ impl<'a> Walk<'a> {
             }
         }
         self.finish()
+    }
+
+    /// What whoever watches from outside must know of the whole: see [`super::live`].
+    fn outset(&self) -> Value {
+        let (mut stages, mut places) = (Vec::<Outset>::new(), HashMap::new());
+        let wanted = |node: &NodeIndex| self.schedule.state(*node) != State::Unwanted;
+        for index in self.plan.order().filter(wanted) {
+            let node = &self.plan.graph[index];
+            let place = *places.entry(node.stage.as_str()).or_insert(stages.len());
+            if place == stages.len() {
+                stages.push(Outset::of(node));
+            }
+            let makers = node.inputs.iter().flat_map(Input::sources);
+            let makers = makers.map(|source| self.plan.graph[source.node].stage.clone());
+            stages[place].after.extend(makers);
+            stages[place].actions += 1;
+        }
+        json!({
+            "experiment": self.options.experiment, "build": self.options.build, "jobs": self.options.jobs,
+            "pid": std::process::id(), "host": time::host(), "stages": stages,
+        })
     }
 
     fn heed_cancel(&mut self) {
@@ -215,6 +234,9 @@ impl<'a> Walk<'a> {
         let digest = key.digest();
         if let Some(action) = self.actions.get_mut(&digest) {
             action.nodes.push(node);
+            let Node { stage, axes, .. } = &self.plan.graph[node];
+            self.record
+                .event("same", json!({"stage": stage, "axes": axes, "key": digest}));
             match action.status {
                 Status::Pending => {}
                 Status::Failed => self.schedule.fail(node),
@@ -310,7 +332,7 @@ impl<'a> Walk<'a> {
         };
         self.record.event(
             "finished",
-            json!({"executed": report.executed, "failed": report.failed}),
+            json!({"executed": report.executed, "failed": report.failed, "interrupted": report.interrupted}),
         );
         self.record.flush();
         self.record.report(&report);

@@ -37,10 +37,7 @@ pub fn experiment(given: &Path, from: &Path) -> Result<PathBuf, Box<Problem>> {
             return Ok(shortened(path));
         }
     }
-    let known = folders(from, EXPERIMENTS)
-        .map(|folder| names(&folder))
-        .find(|names| !names.is_empty())
-        .unwrap_or_default();
+    let known = experiments(from);
     let stem = given
         .file_stem()
         .map(|stem| stem.to_string_lossy().into_owned())
@@ -50,6 +47,12 @@ pub fn experiment(given: &Path, from: &Path) -> Result<PathBuf, Box<Problem>> {
     Err(Box::new(
         Problem::of_file(given, "there is no such experiment").hint(hint),
     ))
+}
+
+/// Names of the experiments of the nearest folder `experiments` in `from` and its parents, sorted.
+pub fn experiments(from: &Path) -> Vec<String> {
+    let found = folders(from, EXPERIMENTS).map(|folder| names(&folder));
+    found.into_iter().find(|names| !names.is_empty()).unwrap_or_default()
 }
 
 /// `pipelines/NAME.yaml` of the nearest parent folder of the experiment that holds `pipelines/`. The error is the

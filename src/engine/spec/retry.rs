@@ -58,6 +58,11 @@ impl Retry {
     }
 }
 
+/// What may stand under `retry`.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|(name, _)| *name)
+}
+
 /// Reads `retry`; kinds that are not written keep their default.
 pub fn read(item: Option<Item<'_>>, problems: &mut Vec<Problem>) -> Retry {
     let mut retry = Retry::default();

@@ -91,7 +91,7 @@ impl Store {
     }
 
     /// Moves a finished file into the store.  The folder it ends in must be synced before a manifest names it.
-    pub(super) fn adopt(&self, file: &Path, digest: &Digest, durability: Durability) -> Result<PathBuf, StoreError> {
+    pub(crate) fn adopt(&self, file: &Path, digest: &Digest, durability: Durability) -> Result<PathBuf, StoreError> {
         let object = self.object_path(digest);
         let folder = object.parent().expect("objects lie in a folder");
         disk::refuse_links(&self.root, folder)?;

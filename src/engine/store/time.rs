@@ -23,7 +23,7 @@ fn rfc3339(seconds: u64) -> String {
 }
 
 /// Seconds since 1970 of a time as [`now`] writes it.
-pub(crate) fn seconds(text: &str) -> Option<u64> {
+pub fn seconds(text: &str) -> Option<u64> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     // Counted from the first of March, so that the leap day comes last.

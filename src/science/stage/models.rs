@@ -148,15 +148,59 @@ pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignmen
         }
         Shape::Vade(shape) => {
             check_fit(images, &shape.autoencoder.architecture)?;
-            let zeros = || Tensor::zeros([shape.clusters, shape.autoencoder.latent_dim], device);
-            let weights = Tensor::zeros([shape.clusters], device);
-            let blank = Vade::new(Autoencoder::new(&shape.autoencoder, device), weights, zeros(), zeros());
-            let model = weights::restore(blank, &tensors).map_err(refuse)?;
+            let model = restore_vade(&shape, &tensors, device)?;
             Ok(soft(vade::assign(&model, images.batches(device))))
         }
         Shape::Autoencoder(_) => Err(Failure::bad_input(
             "the model is an autoencoder without clusters, which assigns nothing: connect a manager, a mixture, or what \
              `dec_train`, `vade_train`, `dynae_train` or `gmvae_train` made",
+        )),
+    }
+}
+
+fn restore_vade(shape: &ClusteredShape, tensors: &BTreeMap<String, Named>, device: &Device) -> Result<Vade, Failure> {
+    let zeros = || Tensor::zeros([shape.clusters, shape.autoencoder.latent_dim], device);
+    let weights = Tensor::zeros([shape.clusters], device);
+    let blank = Vade::new(Autoencoder::new(&shape.autoencoder, device), weights, zeros(), zeros());
+    weights::restore(blank, tensors).map_err(refuse)
+}
+
+/// What decodes the images of each cluster, and the clusters' priors: of VaDE one decoder for all, of an autoencoder
+/// without clusters its own.
+pub struct Decoders {
+    /// One per cluster, or one for all.
+    pub experts: Vec<(Autoencoder, AutoencoderShape)>,
+    /// Means and log variances, both [K, L]; none where the prior is N(0, 1), or where there is none.
+    pub components: Option<(Tensor<2>, Tensor<2>)>,
+}
+
+pub fn decoders(path: &Path, device: &Device) -> Result<Decoders, Failure> {
+    let (file, shape) = open(path)?;
+    let tensors = file.all_f32().map_err(refuse)?;
+    match shape {
+        Shape::Mixture(TrainedMixture { shape, .. }) => {
+            let mixture = unchecked_mixture(&shape, &tensors, device)?;
+            let experts = mixture.experts.into_iter().zip(shape.experts).collect();
+            Ok(Decoders {
+                experts,
+                components: None,
+            })
+        }
+        Shape::Vade(shape) => {
+            let model = restore_vade(&shape, &tensors, device)?;
+            let prior = model.prior();
+            Ok(Decoders {
+                experts: vec![(model.autoencoder, shape.autoencoder)],
+                components: Some((prior.means.squeeze_dim(0), prior.log_variances.squeeze_dim(0))),
+            })
+        }
+        Shape::Autoencoder(_) => Ok(Decoders {
+            experts: vec![autoencoder(path, device)?],
+            components: None,
+        }),
+        Shape::Centred(_) | Shape::Manager(_) | Shape::Gmvae(_) | Shape::Mice(_) => Err(Failure::bad_input(
+            "nothing is generated from this model: take one that `moe_train`, `mixture_train`, `vade_train` or \
+             `pretrain_vae` made",
         )),
     }
 }
@@ -192,6 +236,14 @@ fn restore_mixture(
     if let Some(expert) = shape.experts.first() {
         check_fit(images, &expert.architecture)?;
     }
+    unchecked_mixture(shape, tensors, device)
+}
+
+fn unchecked_mixture(
+    shape: &MixtureShape,
+    tensors: &BTreeMap<String, Named>,
+    device: &Device,
+) -> Result<Mixture, Failure> {
     weights::restore(Mixture::new(shape, device), tensors).map_err(refuse)
 }
 

@@ -1,6 +1,7 @@
 //! Runs `portray`.
 
 use super::cluster_table::Assignments;
+use super::generator::{Spread, decode};
 use super::models::{self, TrainedMixture};
 use super::picture::Picture;
 use super::session::Session;
@@ -37,36 +38,11 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     gallery.exchange(&assignments).save(&job.output("exchange")?)
 }
 
-/// Where the codes of an expert's own images lie, per latent unit.
-struct Spread {
-    mean: Vec<f32>,
-    deviation: Vec<f32>,
-}
-
-/// An expert that nobody uses has the prior's spread.
 fn spreads(model: &Mixture, images: &Images, assignments: &Assignments, session: &Session<'_>) -> Vec<Spread> {
     let labels = assignments.labels();
     let of_expert = |(k, expert): (usize, &Autoencoder)| {
         let codes = models::posterior_means(expert, images, &session.device);
-        let own: Vec<&[f32]> = (0..codes.rows())
-            .filter(|&row| labels[row] == k as i32)
-            .map(|row| codes.row(row))
-            .collect();
-        let n = own.len() as f64;
-        let moments = |unit: usize| {
-            let mean = own.iter().map(|code| f64::from(code[unit])).sum::<f64>() / n;
-            let variance = own
-                .iter()
-                .map(|code| (f64::from(code[unit]) - mean).powi(2))
-                .sum::<f64>()
-                / n;
-            (mean as f32, variance.sqrt() as f32)
-        };
-        let (mean, deviation) = match own.is_empty() {
-            true => (vec![0.0; codes.cols()], vec![1.0; codes.cols()]),
-            false => (0..codes.cols()).map(moments).unzip(),
-        };
-        Spread { mean, deviation }
+        Spread::of(&codes, |row| labels[row] == k as i32)
     };
     model.experts.iter().enumerate().map(of_expert).collect()
 }
@@ -83,12 +59,8 @@ impl Gallery<'_> {
         Picture::new([self.images.channels, self.images.height, self.images.width], columns)
     }
 
-    /// Images [n, C, D, D] decoded from codes, row by row.
     fn decode(&self, k: usize, codes: Vec<f32>) -> Vec<f32> {
-        let latent = self.spreads[k].mean.len();
-        let shape = [codes.len() / latent, latent];
-        let codes = Tensor::from_data(TensorData::new(codes, shape), &self.session.device);
-        host(sigmoid(self.model.experts[k].decode(codes)))
+        decode(&self.model.experts[k], codes, &self.session.device)
     }
 
     fn reconstruct(&self, k: usize, pixels: Vec<f32>) -> Vec<f32> {
@@ -121,11 +93,7 @@ impl Gallery<'_> {
             let latent = spread.mean.len();
             let mut codes = standard_normal(n * latent, &mut self.session.draws.at("samples", k as u64, 0));
             if variants[k] == Variant::Ae {
-                for code in codes.chunks_exact_mut(latent) {
-                    for (unit, value) in code.iter_mut().enumerate() {
-                        *value = spread.mean[unit] + spread.deviation[unit] * *value;
-                    }
-                }
+                spread.apply(&mut codes);
             }
             picture.add(&self.decode(k, codes));
         }
@@ -136,14 +104,8 @@ impl Gallery<'_> {
         let steps = settings.steps as usize;
         let mut picture = self.picture(steps);
         for (k, spread) in self.spreads.iter().enumerate() {
-            for unit in widest(&spread.deviation, settings.units as usize) {
-                let at = |step: usize| {
-                    let place = (2.0 * step as f64 / (steps - 1) as f64 - 1.0) * settings.reach;
-                    let mut code = spread.mean.clone();
-                    code[unit] += place as f32 * spread.deviation[unit];
-                    code
-                };
-                picture.add(&self.decode(k, (0..steps).flat_map(at).collect()));
+            for unit in spread.widest(settings.units as usize) {
+                picture.add(&self.decode(k, spread.walk(unit, steps, settings.reach)));
             }
         }
         picture
@@ -166,24 +128,5 @@ impl Gallery<'_> {
             picture.add(&self.reconstruct(k, shown.clone()));
         }
         picture
-    }
-}
-
-/// The units with the greatest deviation, the greatest first.
-fn widest(deviation: &[f32], units: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..deviation.len()).collect();
-    order.sort_by(|&a, &b| deviation[b].total_cmp(&deviation[a]).then(a.cmp(&b)));
-    order.truncate(units);
-    order
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn walks_go_along_the_units_that_vary_most() {
-        assert_eq!(widest(&[0.1, 0.9, 0.5, 0.9], 3), [1, 3, 2]);
-        assert_eq!(widest(&[0.1], 3), [0]);
     }
 }

@@ -172,6 +172,8 @@ impl Walk<'_> {
     pub(super) fn fail_node(&mut self, node: NodeIndex, failure: Failure) {
         let Node { stage, kind, axes, .. } = self.plan.graph[node].clone();
         self.schedule.fail(node);
+        self.record
+            .event("not_started", json!({"stage": stage, "axes": axes, "detail": failure}));
         let info = JobInfo {
             stage,
             kind,

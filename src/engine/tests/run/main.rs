@@ -12,6 +12,7 @@ mod retry;
 mod scale;
 mod several;
 mod stop;
+mod workbench;
 mod worker;
 
 /// Serves jobs if a runner started it; as an ordinary test it does nothing.

@@ -1,0 +1,416 @@
+//! JSON Schemas of whole files, for editors: draft 7, which every YAML language server knows.
+//!
+//! They accept all that the reader of specs accepts, and reject what can be told from one file alone. What a reference
+//! (`${…}`) stands for, whether a stage exists, and what fits together is told by `moelab plan`.
+
+use super::cells::MOST_RUNS;
+use super::retry;
+use crate::stage::{Port, Registry, Stage};
+use serde_json::{Map, Value, json};
+
+const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
+/// [`super::is_name`].
+const NAME: &str = "^[A-Za-z][A-Za-z0-9_-]*$";
+const STAGE_OUTPUT: &str = r"^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z][A-Za-z0-9_-]*)?$";
+
+/// Of `pipelines/NAME.yaml`.
+pub fn pipeline(registry: &Registry) -> Value {
+    let mut definitions = Map::new();
+    definitions.insert("reference".into(), json!({"type": "string", "pattern": r"\$\{"}));
+    definitions.insert(
+        "output".into(),
+        json!({
+            "description": "STAGE or STAGE.OUTPUT", "type": "string", "pattern": STAGE_OUTPUT,
+        }),
+    );
+    definitions.insert(
+        "fan_in".into(),
+        json!({
+            "description": "All artifacts along these axes.",
+            "type": "object",
+            "properties": {
+                "from": {"$ref": "#/definitions/output"},
+                "over": {"description": "Axes that are gathered, as [seed].", "anyOf": [
+                    {"type": "string"},
+                    {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": true},
+                ]},
+            },
+            "required": ["from", "over"],
+            "additionalProperties": false,
+        }),
+    );
+    for stage in registry.stages() {
+        definitions.insert(stage.kind.to_owned(), of_stage(stage));
+        // Two stage kinds may call different things by one name.
+        let own = stage.settings.schema["$defs"].as_object().into_iter().flatten();
+        for (name, definition) in own {
+            let mut definition = definition.clone();
+            adapt(&mut definition, stage.kind);
+            definitions.insert(format!("{}.{name}", stage.kind), definition);
+        }
+    }
+    let kinds: Vec<Value> = registry
+        .stages()
+        .map(|stage| json!({"const": stage.kind, "description": stage.summary}))
+        .collect();
+    let of_kind = |stage: &Stage| {
+        json!({
+            "if": {"properties": {"stage": {"const": stage.kind}}, "required": ["stage"]},
+            "then": {"$ref": format!("#/definitions/{}", stage.kind)},
+        })
+    };
+    json!({
+        "$schema": DRAFT,
+        "title": "A pipeline of moelab",
+        "description": "A DAG of stages, described once.",
+        "type": "object",
+        "properties": {
+            "pipeline": {"description": "Its name: that of the file.", "type": "string"},
+            "description": {"type": "string"},
+            "params": {"description": "Defaults of the parameters, used as ${name}; an experiment may set or sweep them.",
+                       "type": "object"},
+            "stages": {
+                "description": "Name: stage.",
+                "type": "object",
+                "minProperties": 1,
+                "propertyNames": {"pattern": NAME},
+                "additionalProperties": {
+                    "type": "object",
+                    "properties": {"stage": {"description": "The kind of the stage.", "oneOf": kinds}},
+                    "required": ["stage"],
+                    "allOf": registry.stages().map(of_kind).collect::<Vec<_>>(),
+                },
+            },
+        },
+        "required": ["pipeline", "stages"],
+        "additionalProperties": false,
+        "definitions": definitions,
+    })
+}
+
+fn of_stage(stage: &Stage) -> Value {
+    let mut settings = stage.settings.schema.clone();
+    adapt(&mut settings, stage.kind);
+    let mut properties = Map::new();
+    properties.insert("stage".into(), json!({"const": stage.kind}));
+    let stream = json!({"type": "integer", "minimum": 0});
+    properties.insert(
+        "stream".into(),
+        json!({
+            "description": "Separates the random numbers of otherwise equal stages.",
+            "anyOf": [stream, {"$ref": "#/definitions/reference"}], "default": 0,
+        }),
+    );
+    let settings = settings["properties"].as_object().cloned().unwrap_or_default();
+    properties.insert("inputs".into(), inputs(stage, settings.keys()));
+    properties.extend(settings);
+    let mut schema = json!({
+        "title": stage.kind,
+        "description": stage.summary,
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if stage.inputs.iter().any(|port| !port.optional) {
+        schema["required"] = json!(["inputs"]);
+    }
+    // A setting that has to be given may come from a stage.
+    let required = stage.settings.schema["required"].as_array().into_iter().flatten();
+    let given = required.map(|name| {
+        json!({"anyOf": [
+            {"required": [name]},
+            {"required": ["inputs"], "properties": {"inputs": {"required": [name]}}},
+        ]})
+    });
+    let given: Vec<Value> = given.collect();
+    if !given.is_empty() {
+        schema["allOf"] = json!(given);
+    }
+    schema
+}
+
+/// Ports, and settings whose value a stage finds.
+fn inputs<'a>(stage: &Stage, settings: impl Iterator<Item = &'a String>) -> Value {
+    let port = |port: &Port| {
+        let mut forms = vec![json!({"$ref": "#/definitions/output"})];
+        if port.gathers {
+            forms.push(json!({"$ref": "#/definitions/fan_in"}));
+        }
+        json!({"description": port.accepts.join(" or "), "anyOf": forms})
+    };
+    let named = || stage.inputs.iter().filter(|port| !port.is_any());
+    let mut properties: Map<String, Value> = named().map(|one| (one.name.to_owned(), port(one))).collect();
+    for setting in settings {
+        let fed = json!({"description": "The value that a stage finds.", "$ref": "#/definitions/output"});
+        properties.entry(setting.clone()).or_insert(fed);
+    }
+    let any = stage.inputs.iter().any(Port::is_any);
+    let required: Vec<&str> = named().filter(|port| !port.optional).map(|port| port.name).collect();
+    json!({
+        "description": "Port: stage, or stage.output.",
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": if any { port(&Port::ANY) } else { json!(false) },
+    })
+}
+
+/// Lets references stand for values, and points to definitions where they are in the whole.
+fn adapt(schema: &mut Value, kind: &str) {
+    let Value::Object(map) = schema else { return };
+    if let Some(Value::String(target)) = map.get_mut("$ref") {
+        *target = target.replace("#/$defs/", &format!("#/definitions/{kind}."));
+    }
+    for list in ["anyOf", "oneOf", "prefixItems"] {
+        for part in map.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            adapt(part, kind);
+        }
+    }
+    for part in ["items", "additionalProperties"] {
+        if let Some(part @ Value::Object(_)) = map.get_mut(part) {
+            adapt(part, kind);
+            or_reference(part);
+        }
+    }
+    for property in map
+        .get_mut("properties")
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flatten()
+    {
+        adapt(property.1, kind);
+        or_reference(property.1);
+    }
+}
+
+/// What people read stays outside, where editors look for it.
+fn or_reference(schema: &mut Value) {
+    let mut inner = schema.take();
+    let mut outer = Map::new();
+    for told in ["description", "default"] {
+        if let Some(value) = inner.as_object_mut().and_then(|map| map.remove(told)) {
+            outer.insert(told.to_owned(), value);
+        }
+    }
+    outer.insert("anyOf".into(), json!([inner, {"$ref": "#/definitions/reference"}]));
+    *schema = Value::Object(outer);
+}
+
+/// Of `experiments/NAME.yaml`.
+pub fn experiment() -> Value {
+    let names = json!({"anyOf": [
+        {"type": "string"},
+        {"type": "array", "items": {"type": "string"}, "uniqueItems": true},
+    ]});
+    let when = json!({"description": "Only in rows that agree: axis or parameter, and its value or values.",
+                      "type": "object", "minProperties": 1});
+    let block = json!({
+        "type": "object",
+        "properties": {"value": {}, "values": {"type": "array", "minItems": 1}, "when": when},
+    });
+    let rows = json!({"type": "array", "items": {"type": "object", "minProperties": 1}});
+    let retries: Map<String, Value> = retry::kinds()
+        .map(|kind| {
+            (
+                kind.to_owned(),
+                json!({"type": "integer", "minimum": 0, "maximum": 100}),
+            )
+        })
+        .collect();
+    json!({
+        "$schema": DRAFT,
+        "title": "An experiment of moelab",
+        "description": "What to run a pipeline on.",
+        "type": "object",
+        "required": ["experiment", "pipeline"],
+        "additionalProperties": false,
+        "properties": {
+            "experiment": {"description": "Its name: that of the file.", "type": "string", "pattern": NAME},
+            "pipeline": {"description": "`moe` means pipelines/moe.yaml.", "type": "string", "pattern": NAME},
+            "description": {"type": "string"},
+            "set": {"description": "Values of parameters, merged deep into the pipeline's.", "type": "object"},
+            "seeds": {"description": "How many, counted from 0, or their list.", "default": 1, "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": MOST_RUNS},
+                {"type": "array", "items": {"type": "integer", "minimum": 0}, "minItems": 1, "uniqueItems": true},
+            ]},
+            "retry": {"description": "Further attempts by kind of failure.", "type": "object",
+                      "properties": retries, "additionalProperties": false},
+            "matrix": {
+                "description": "Which settings to sweep.",
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": false,
+                "properties": {
+                    "axes": {"description": "Dotted parameter: values.", "type": "object", "additionalProperties": {
+                        "anyOf": [{"type": "array", "minItems": 1}, block],
+                    }},
+                    "exclude": rows,
+                    "include": rows,
+                },
+            },
+            "metrics": {
+                "description": "Name: a number that a stage leaves, as evaluation.acc.",
+                "type": "object",
+                "propertyNames": {"pattern": NAME},
+                "additionalProperties": {"anyOf": [{"$ref": "#/definitions/number"}, {
+                    "type": "object",
+                    "properties": {
+                        "of": {"$ref": "#/definitions/number"},
+                        "reduce": {"description": "From a column of a history to one number.", "anyOf": [
+                            {"enum": ["last", "min", "max"]},
+                            {"type": "object", "properties": {"mean_last": {"type": "integer", "minimum": 1}},
+                             "required": ["mean_last"], "additionalProperties": false},
+                            {"type": "object", "properties": {"at": {"type": "integer", "minimum": 0}},
+                             "required": ["at"], "additionalProperties": false},
+                        ]},
+                    },
+                    "required": ["of"],
+                    "additionalProperties": false,
+                }]},
+            },
+            "table": {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "rows": {"description": "Axes or parameters.", "allOf": [names]},
+                    "columns": {"description": "Metrics.", "allOf": [names]},
+                    "min_seeds": {"description": "Cells with fewer count as incomplete.",
+                                  "type": "integer", "minimum": 1},
+                },
+            },
+            "reference": {"description": "Published results, as rows of their own.", "type": "array", "items": {
+                "type": "object",
+                "properties": {
+                    "source": {"description": "Author (year), table.", "type": "string"},
+                    "runs": {"description": "What stands behind it, as `mean of 5`.", "type": ["string", "number"]},
+                },
+                "required": ["source"],
+            }},
+        },
+        "definitions": {"number": {
+            "description": "STAGE.METRIC, or STAGE.HISTORY.COLUMN",
+            "type": "string", "pattern": r"^[^.]+(\.[^.]+)+$",
+        }},
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::FIELDS;
+    use super::super::fake::registry;
+    use super::*;
+    use jsonschema::Validator;
+
+    fn accepts(schema: &Value, text: &str) -> bool {
+        let schema: Validator = jsonschema::draft7::new(schema).expect("a sound schema");
+        schema.is_valid(&serde_yaml::from_str(text).expect("YAML"))
+    }
+
+    fn stage(text: &str) -> bool {
+        let text = format!("pipeline: p\nstages:\n  a:\n    {}\n", text.replace('\n', "\n    "));
+        accepts(&pipeline(&registry()), &text)
+    }
+
+    #[test]
+    fn every_field_of_an_experiment_is_known() {
+        let schema = experiment();
+        let mut known: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        let mut fields = FIELDS.to_vec();
+        known.sort();
+        fields.sort_unstable();
+        assert_eq!(known, fields);
+    }
+
+    #[test]
+    fn sound_stages_are_accepted() {
+        for text in [
+            "stage: load\ndataset: digits",
+            "stage: load\ndataset: ${dataset}",
+            "stage: train\ninputs: {images: a.images}\nepochs: 5\nlearning_rate: 1e-4\nstream: 2",
+            "stage: train\ninputs: {images: a}\nepochs: ${epochs.vae}\naugment: {rotation: \"${r}\", flip: true}",
+            "stage: train\ninputs: {images: a, latent_dim: size}",
+            "stage: train\ninputs: {images: a}\nvariant: ${variant}",
+            "stage: choose\ninputs: {candidates: {from: c.clusters, over: [seed]}}",
+        ] {
+            assert!(stage(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn slips_in_a_stage_are_rejected() {
+        for text in [
+            "{}",
+            "stge: load",
+            "stage: laod\ndataset: digits",
+            "stage: load",
+            "stage: load\ndataset: digits\ndatset: usps",
+            "stage: train\nepochs: 5",
+            "stage: train\ninputs: {images: a}\nepochs: many",
+            "stage: train\ninputs: {images: a}\nlatent_dim: 0",
+            "stage: train\ninputs: {images: a}\nvariant: vea",
+            "stage: train\ninputs: {images: a}\naugment: {rotaton: 1}",
+            "stage: train\ninputs: {imges: a}",
+            "stage: train\ninputs: {images: a.b.c}",
+            "stage: train\ninputs: {images: {from: a, over: [seed]}}",
+            "stage: choose\ninputs: {candidates: {from: c.clusters}}",
+            "stage: choose\ninputs: {candidates: {from: c, over: []}}",
+        ] {
+            assert!(!stage(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn slips_in_a_pipeline_are_rejected() {
+        let schema = pipeline(&registry());
+        let sound = "pipeline: p\nparams: {k: 1}\nstages: {a: {stage: load, dataset: x}}\n";
+        assert!(accepts(&schema, sound));
+        for (from, to) in [
+            ("pipeline:", "pipelin:"),
+            ("{k: 1}", "[1]"),
+            ("{a:", "{2a:"),
+            ("params", "parms"),
+        ] {
+            assert!(!accepts(&schema, &sound.replacen(from, to, 1)), "{to}");
+        }
+        assert!(!accepts(&schema, "pipeline: p\nstages: {}\n"));
+    }
+
+    #[test]
+    fn slips_in_an_experiment_are_rejected() {
+        let with = |rest: &str| accepts(&experiment(), &format!("experiment: e\npipeline: p\n{rest}\n"));
+        for rest in [
+            "",
+            "seeds: 5",
+            "seeds: [0, 7]",
+            "retry: {killed: 1}",
+            "matrix: {axes: {alpha: [1, {value: 2, when: {k: 1}}], b: {values: [1], when: {k: [1, 2]}}}}",
+            "metrics: {acc: e.acc, loss: {of: moe.history.loss, reduce: {mean_last: 10}}}",
+            "table: {rows: [k], columns: acc, min_seeds: 3}",
+            "reference: [{k: 1, acc: 0.9, runs: 5, source: x}]",
+        ] {
+            assert!(with(rest), "{rest}");
+        }
+        for rest in [
+            "seeds: 0",
+            "seeds: []",
+            "seeds: [1, 1]",
+            "seeds: five",
+            "retry: {often: 1}",
+            "matrix: {}",
+            "matrix: {axis: {k: [1]}}",
+            "matrix: {axes: {k: 3}}",
+            "matrix: {axes: {k: []}}",
+            "matrix: {axes: {k: [1]}, exclude: {k: 1}}",
+            "metrics: {acc: acc}",
+            "metrics: {acc: {of: e.acc, reduce: mean}}",
+            "metrics: [e.acc]",
+            "table: {colums: [acc]}",
+            "table: {min_seeds: 0}",
+            "reference: [{acc: 0.9}]",
+            "tabel: {}",
+        ] {
+            assert!(!with(rest), "{rest}");
+        }
+        assert!(!accepts(&experiment(), "experiment: e\n"));
+    }
+}
