@@ -41,8 +41,10 @@ pub enum Command {
     Show(One),
     /// Print the log of an action.
     Log(One),
-    /// Draw what an action left, as SVG: the tree of `hdbscan` or `single_linkage`.
+    /// Draw what a stage left, as SVG or PNG: learning curves, maps, trees, spectra, confusion, portraits.
     Plot(Plot),
+    /// Write one HTML page with the table, the figures and where they come from; it needs no network.
+    Report(Report),
     /// Hash every object and find all damage: what it touches, and how to mend it.
     Verify(Verify),
     /// Say what could be freed and what it would take to make again; with --yes, free it.
@@ -124,6 +126,9 @@ pub enum GraphFormat {
     Text,
     Mermaid,
     Dot,
+    /// With what is done and the seconds it took.
+    Svg,
+    Png,
 }
 
 #[derive(clap::Args)]
@@ -172,7 +177,19 @@ pub struct One {
 pub struct Plot {
     #[command(flatten)]
     pub of: One,
-    /// Write the drawing (SVG, of `portray` PNG) to a file in place of standard output.
+    /// Colour a map by the clusters or labels of this stage, or by the errors that a stage of kind `evaluate` counted.
+    #[arg(long, value_name = "STAGE[.OUTPUT]")]
+    pub by: Option<String>,
+    /// Write to a file in place of standard output: PNG if it ends in .png, else SVG.
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Report {
+    #[command(flatten)]
+    pub experiment: Experiment,
+    /// Write to a file in place of standard output.
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
 }

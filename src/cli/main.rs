@@ -11,6 +11,7 @@ mod log;
 mod plan;
 mod plot;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod setup;
@@ -41,11 +42,12 @@ fn main() -> ExitCode {
     let done = match &args.command {
         Command::Run(run) => run::main(&args.common, run),
         Command::Plan(plan) => plan::main(&args.common, plan),
-        Command::Graph(graph) => graph::main(graph),
+        Command::Graph(graph) => graph::main(&args.common, graph),
         Command::Table(table) => table::main(&args.common, table),
         Command::Show(show) => show::main(&args.common, show),
         Command::Log(log) => log::main(&args.common, log),
         Command::Plot(plot) => plot::main(&args.common, plot),
+        Command::Report(report) => report::main(&args.common, report),
         Command::Verify(verify) => verify::main(&args.common, verify),
         Command::Gc(gc) => gc::main(&args.common, gc),
         Command::Du(du) => du::main(&args.common, du),

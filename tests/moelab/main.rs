@@ -5,4 +5,5 @@ mod lab;
 mod methods;
 mod pipeline;
 mod programs;
+mod report;
 mod store;
