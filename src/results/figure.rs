@@ -52,8 +52,9 @@ const GREY: RGBColor = RGBColor(190, 190, 190);
 const DARK_TEXT: RGBColor = RGBColor(1, 1, 1);
 /// Text on a dark colour.
 const BRIGHT_TEXT: RGBColor = RGBColor(254, 254, 254);
-const FONT: (&str, u32) = ("sans-serif", 15);
-const SMALL: (&str, u32) = ("sans-serif", 13);
+/// The drawing library takes a size of 1.24 for one unit.
+const FONT: (&str, u32) = ("sans-serif", 17);
+const SMALL: (&str, u32) = ("sans-serif", 15);
 
 /// A drawing with what stands behind it.
 #[derive(Clone, Debug, PartialEq)]

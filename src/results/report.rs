@@ -43,7 +43,11 @@ pub fn report(stored: &Stored<'_>, program: &Program<'_>) -> Result<String, Resu
         .flat_map(|cell| cell.actions.values().copied())
         .collect();
     let gaps = Gaps::of(stored, &actions);
-    let mut sections = vec![Section::new("status", "Status", status(stored, &actions, &gaps))];
+    let mut sections = vec![Section::new(
+        "status",
+        "Status",
+        status(stored, program, &actions, &gaps),
+    )];
     if !stored.experiment.metrics.is_empty() && !stored.experiment.table.columns.is_empty() {
         let input = Input::from_store(
             stored.experiment,
@@ -107,7 +111,7 @@ fn count(reasons: &BTreeMap<String, Vec<String>>) -> usize {
     reasons.values().map(Vec::len).sum()
 }
 
-fn status(stored: &Stored<'_>, actions: &BTreeSet<NodeId>, gaps: &Gaps) -> Markup {
+fn status(stored: &Stored<'_>, program: &Program<'_>, actions: &BTreeSet<NodeId>, gaps: &Gaps) -> Markup {
     let (failed, missing) = (count(&gaps.failed), count(&gaps.missing));
     let done = actions.len() - failed - missing;
     let seeds: Vec<String> = stored.experiment.seeds.iter().map(u64::to_string).collect();
@@ -124,7 +128,7 @@ fn status(stored: &Stored<'_>, actions: &BTreeSet<NodeId>, gaps: &Gaps) -> Marku
         @if failed > 0 { (reasons("Failed", &gaps.failed)) }
         @if missing > 0 {
             (reasons("Missing", &gaps.missing))
-            p { "What is missing is made by " code { "moelab run " (stored.name()) } "." }
+            p { "What is missing is made by " code { (provenance::command(stored, program)) } "." }
         }
     }
 }

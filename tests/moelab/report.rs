@@ -14,7 +14,7 @@ stages:
   size: {stage: latent_finder, inputs: {images: images, model: vae}, variance: 0.8}
   embedding: {stage: embed, inputs: {images: images}, n_components: 2, n_neighbors: 15, n_epochs: 100}
   deep: {stage: embed, inputs: {images: images}, n_components: 3, n_neighbors: 15, n_epochs: 50}
-  linkage: {stage: single_linkage, inputs: {points: embedding}}
+  linkage: {stage: single_linkage, inputs: {points: embedding}, min_samples: 5}
   groups: {stage: hdbscan, inputs: {points: embedding}, min_cluster_size: 10}
   clusters: {stage: kmeans, inputs: {points: embedding}, n_clusters: 9}
   damic: {stage: mixture_train, inputs: {images: images, clusters: clusters}, method: damic, warm_up: 1, filters: 2, epochs: 2}

@@ -182,7 +182,9 @@ impl ConfusionMatrix {
             for (r, class) in self.classes.iter().enumerate() {
                 let Some(at) = class.matched else { continue };
                 let (x, y) = (left + at as i32 * cell, TOP + r as i32 * cell);
-                let frame = Rectangle::new([(x + 1, y + 1), (x + cell - 1, y + cell - 1)], BLACK.stroke_width(2));
+                let (left, right, top, foot) = (x + 1, x + cell - 1, y + 1, y + cell - 1);
+                let corners = [(left, top), (right, top), (right, foot), (left, foot), (left, top - 1)];
+                let frame = PathElement::new(corners, BLACK.stroke_width(2));
                 area.draw(&frame).map_err(failed)?;
             }
             let foot = "rows: classes, columns: clusters; shade: share of the class; framed: matched";

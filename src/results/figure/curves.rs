@@ -219,7 +219,8 @@ impl LearningCurves {
 fn title(quantity: &str) -> String {
     match quantity {
         "sample_entropy" => "assignment entropy of a row (nats)".to_owned(),
-        "batch_entropy" => "entropy of the mean assignment (nats)".to_owned(),
+        // Stored as it enters the loss: Σ p ln p.
+        "batch_entropy" => "negative entropy of the mean assignment".to_owned(),
         other => other.replace('_', " "),
     }
 }

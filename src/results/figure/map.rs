@@ -15,6 +15,8 @@ const SIZE: (u32, u32) = (680, 720);
 const MOST_POINTS: usize = 8000;
 /// Pixels from the middle of a marker to its side.
 const RADIUS: i32 = 3;
+/// Pixels below which a group has its label above it.
+const SMALL_GROUP: i32 = 70;
 
 /// Points in a plane, some of them, with what they are coloured by.
 pub(crate) struct EmbeddingMap {
@@ -23,6 +25,15 @@ pub(crate) struct EmbeddingMap {
     pub(crate) total: usize,
     pub(crate) plane: Plane,
     pub(crate) colouring: Option<Colouring>,
+}
+
+/// The name of a category, with the medians and the range of its points.
+struct Label {
+    name: String,
+    x: f64,
+    middle: f64,
+    top: f64,
+    foot: f64,
 }
 
 /// Evenly spaced row numbers: all of them if they are not too many.
@@ -91,12 +102,19 @@ impl EmbeddingMap {
                 let at = chart.backend_coord(&(f64::from(x), f64::from(y)));
                 self.mark(area, at, self.category(i)).map_err(failed)?;
             }
-            let places: Vec<(i32, i32)> = self
+            let (names, places): (Vec<String>, Vec<(i32, i32)>) = self
                 .labels()
-                .iter()
-                .map(|label| chart.backend_coord(&label.1))
-                .collect();
-            let names: Vec<String> = self.labels().into_iter().map(|label| label.0).collect();
+                .into_iter()
+                .map(|label| {
+                    let (x, middle) = chart.backend_coord(&(label.x, label.middle));
+                    let [(_, top), (_, foot)] = [label.top, label.foot].map(|y| chart.backend_coord(&(label.x, y)));
+                    // A label must not hide a small group.
+                    (
+                        label.name,
+                        (x, if foot - top < SMALL_GROUP { top - 14 } else { middle }),
+                    )
+                })
+                .unzip();
             for ((x, y), name) in apart(&places, &names).into_iter().zip(&names) {
                 let half = (width_of(name) / 2.0) as i32 + 4;
                 let plate = Rectangle::new([(x - half, y - 10), (x + half, y + 10)], WHITE.mix(0.8).filled());
@@ -212,8 +230,8 @@ impl EmbeddingMap {
         Ok(())
     }
 
-    /// Name and middle (median) of every category that has a point.
-    fn labels(&self) -> Vec<(String, (f64, f64))> {
+    /// The names of all categories that have a point, and where those are.
+    fn labels(&self) -> Vec<Label> {
         let Some(colouring) = self
             .colouring
             .as_ref()
@@ -221,20 +239,22 @@ impl EmbeddingMap {
         else {
             return Vec::new();
         };
-        let middle = |category: usize| {
+        let label = |(category, name): (usize, &String)| {
             let own = (0..self.rows.len()).filter(|&i| self.category(i) == Some(category));
-            let own: Vec<(f32, f32)> = own.map(|i| self.plane.points[i]).collect();
-            let median = |of: fn(&(f32, f32)) -> f32| {
-                let mut values: Vec<f32> = own.iter().map(of).collect();
-                values.sort_by(f32::total_cmp);
-                values.get(values.len() / 2).copied().map(f64::from)
-            };
-            Some((median(|point| point.0)?, median(|point| point.1)?))
+            let (mut x, mut y): (Vec<f64>, Vec<f64>) = own
+                .map(|i| (f64::from(self.plane.points[i].0), f64::from(self.plane.points[i].1)))
+                .unzip();
+            x.sort_by(f64::total_cmp);
+            y.sort_by(f64::total_cmp);
+            Some(Label {
+                name: name.clone(),
+                x: *x.get(x.len() / 2)?,
+                middle: y[y.len() / 2],
+                top: *y.last()?,
+                foot: y[0],
+            })
         };
-        let named = colouring.names.iter().enumerate();
-        named
-            .filter_map(|(category, name)| Some((name.clone(), middle(category)?)))
-            .collect()
+        colouring.names.iter().enumerate().filter_map(label).collect()
     }
 
     /// One line per drawn point.

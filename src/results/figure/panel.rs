@@ -48,7 +48,7 @@ impl Panel {
         };
         let (heading, rest) = area.split_vertically(28 + legend);
         let ink = SMALL.into_font().color(&BLACK);
-        let bold = ("sans-serif", 14).into_font().style(FontStyle::Bold).color(&BLACK);
+        let bold = ("sans-serif", 16).into_font().style(FontStyle::Bold).color(&BLACK);
         heading
             .draw(&Text::new(self.title.clone(), (12, 8), bold))
             .map_err(failed)?;
@@ -84,7 +84,7 @@ impl Panel {
             .x_labels(5)
             .y_labels(5)
             .x_desc("epoch")
-            .x_label_formatter(&|x| tick(*x))
+            .x_label_formatter(&|x| if x.fract() == 0.0 { tick(*x) } else { String::new() })
             .y_label_formatter(&|y| tick(*y))
             .label_style(SMALL)
             .axis_desc_style(SMALL)

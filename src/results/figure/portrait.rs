@@ -81,13 +81,18 @@ fn captions(output: &str, settings: &Portray, ones: (u32, u32), size: (u32, u32)
     let numbers = |n: u32| (0..n).map(|k| k.to_string()).collect::<Vec<_>>();
     let expert = |k: u32| format!("expert {k}");
     let (text, rows, columns): (String, Vec<String>, Vec<String>) = match output {
-        "ones" => (
-            "an image of ones through every expert, from expert 0 on".to_owned(),
-            vec![],
-            vec![],
-        ),
+        "ones" => {
+            // Square images tell how many there are.
+            let (wide, high) = (ones.0.saturating_sub(GAP), ones.1.saturating_sub(GAP).max(1));
+            let text = "an image of ones through every expert, a column each";
+            (
+                text.to_owned(),
+                vec![],
+                if wide % high == 0 { numbers(wide / high) } else { vec![] },
+            )
+        }
         "samples" => (
-            format!("{columns} draws from the prior of each expert"),
+            format!("{columns} decoded draws per expert"),
             (0..experts).map(expert).collect(),
             vec![],
         ),
@@ -195,6 +200,11 @@ mod tests {
     #[test]
     fn walks_of_uneven_experts_have_no_names() {
         assert!(of("walks", 5, 5).rows.is_empty());
+    }
+
+    #[test]
+    fn ones_number_the_experts() {
+        assert_eq!(of("ones", 3, 1).columns, ["0", "1", "2"]);
     }
 
     #[test]

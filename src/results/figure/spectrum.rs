@@ -12,6 +12,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 const SIZE: (u32, u32) = (640, 420);
+/// Names told of those that chose alike.
+const MOST_NAMES: usize = 10;
 
 /// Spectra of the latent finder: of all rows, or one per cluster.
 pub(crate) struct ExplainedVariance {
@@ -162,14 +164,13 @@ impl ExplainedVariance {
         for curve in &self.curves {
             by_size.entry(curve.chosen).or_default().push(&curve.name);
         }
-        let line = |(size, names): (usize, Vec<&str>)| match (self.curves.len(), names.len()) {
-            (1, _) => format!("chosen: {size} components, for {:.0} %", 100.0 * self.wanted),
-            (_, 1) => format!("{size} components: {}", names[0]),
-            (_, n) => format!("{size} components: {n} curves ({}, …)", names[0]),
+        let line = |(size, names): (usize, Vec<&str>)| match self.curves.len() {
+            1 => format!("chosen: {size} components, for {:.0} %", 100.0 * self.wanted),
+            _ => format!("{size} components: {}", listed(&names)),
         };
         let mut words: Vec<String> = by_size.into_iter().map(line).collect();
         if self.curves.len() > 1 {
-            words.insert(0, format!("chosen for {:.0} % of the variance:", 100.0 * self.wanted));
+            words.insert(0, format!("chosen for {:.0} % of the variance", 100.0 * self.wanted));
         }
         words
     }
@@ -191,6 +192,20 @@ impl Curve {
         let share = self.cumulative.get(self.chosen.checked_sub(1)?)?;
         Some((self.chosen as f64, *share))
     }
+}
+
+/// `cluster 2, 3, 5`: what names have in common is said once.
+fn listed(names: &[&str]) -> String {
+    let split = |name: &&str| name.rsplit_once([' ', '=']).map(|(front, _)| front.len() + 1);
+    let front = names.first().and_then(split).map_or("", |end| &names[0][..end]);
+    let (told, left) = names.split_at(names.len().min(MOST_NAMES));
+    let rest = told.iter().skip(1).map(|name| name.strip_prefix(front).unwrap_or(name));
+    let mut text: Vec<&str> = told.first().copied().into_iter().chain(rest).collect();
+    let more = format!("… ({} more)", left.len());
+    if !left.is_empty() {
+        text.push(&more);
+    }
+    text.join(", ")
 }
 
 /// Cluster (−1: all rows) and cumulative shares, in order of the file.
@@ -238,10 +253,21 @@ mod tests {
         assert_eq!(
             words,
             [
-                "chosen for 75 % of the variance:",
-                "2 components: 2 curves (cluster 0, …)",
+                "chosen for 75 % of the variance",
+                "2 components: cluster 0, 2",
                 "3 components: cluster 1"
             ]
+        );
+    }
+
+    #[test]
+    fn many_names_are_cut_and_different_ones_told_whole() {
+        let names: Vec<String> = (0..12).map(|seed| format!("seed={seed}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(listed(&names), "seed=0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … (2 more)");
+        assert_eq!(
+            listed(&["alpha=1 seed=0", "alpha=2 seed=0"]),
+            "alpha=1 seed=0, alpha=2 seed=0"
         );
     }
 

@@ -128,7 +128,7 @@ fn spectra(stored: &Stored<'_>) -> Result<Option<Markup>, ResultsError> {
         let figures: Vec<(String, Figure)> = if nodes.iter().any(per_cluster) {
             let one = |node: &NodeId| {
                 let figure = ExplainedVariance::read(stored, &[(String::new(), *node)], &output)?;
-                Ok((axes(node), figure.figure(&stored.describe(*node))?))
+                Ok((tab(stored, *node), figure.figure(&stored.describe(*node))?))
             };
             nodes
                 .iter()

@@ -2,20 +2,23 @@
 //!
 //! Its data are the CSV behind its link: the script of the page reads that, so nothing is there twice.
 
+mod thumbnails;
+mod views;
+
 use super::files::{download, png, slug};
 use super::html::tabs;
 use crate::error::ResultsError;
 use crate::figure::{Colouring, Plane, field, sample};
 use crate::stored::Stored;
-use crate::tensors::{self, Images};
-use image::{DynamicImage, GrayImage, ImageFormat, RgbImage, imageops::FilterType};
+use crate::tensors;
 use maud::{Markup, html};
-use moelab_engine::plan::select::describe;
-use moelab_engine::plan::{NodeId, SEED_AXIS};
+use moelab_engine::plan::NodeId;
 use moelab_engine::store::Presence;
 use moelab_stages::artifact;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use thumbnails::{COLUMNS, Sheet, sheet};
+use views::{Colours, View, colours, views};
 
 /// Points of one map, and of all maps together.
 const MOST_POINTS: usize = 2000;
@@ -23,26 +26,16 @@ const ALL_POINTS: usize = 40_000;
 const MOST_MAPS: usize = 20;
 /// Bytes of all thumbnails before they are packed; what is more is drawn smaller.
 const THUMBNAIL_BYTES: usize = 2_000_000;
-/// Thumbnails side by side in a sheet.
-const COLUMNS: usize = 50;
-/// No thumbnail is larger.
-const MOST_SIDE: usize = 32;
 
-/// Small images in rows of [`COLUMNS`], as PNG.
-struct Sheet {
-    png: Vec<u8>,
-    width: usize,
-    height: usize,
-}
-
-/// One map per action of the embedding; none if there is no embedding.
+/// One map per embedding and what colours it; none if there is no embedding.
 pub(super) fn section(stored: &Stored<'_>) -> Result<Option<Markup>, ResultsError> {
     let Some((stage, output, nodes)) = embedding(stored) else {
         return Ok(None);
     };
-    let drawn = &nodes[..nodes.len().min(MOST_MAPS)];
-    let most = MOST_POINTS.min(ALL_POINTS / drawn.len());
-    let images: BTreeMap<NodeId, (NodeId, String)> = drawn
+    let all = views(stored, &stage, &output, &nodes)?;
+    let drawn = &all[..all.len().min(MOST_MAPS)];
+    let most = MOST_POINTS.min(ALL_POINTS / drawn.len().max(1));
+    let images: BTreeMap<NodeId, (NodeId, String)> = nodes
         .iter()
         .filter_map(|node| Some((*node, images_of(stored, *node)?)))
         .collect();
@@ -55,21 +48,17 @@ pub(super) fn section(stored: &Stored<'_>) -> Result<Option<Markup>, ResultsErro
     }
     let number: BTreeMap<&(NodeId, String), usize> = sheets.keys().enumerate().map(|(i, set)| (set, i)).collect();
     let mut maps = Vec::new();
-    for (i, node) in drawn.iter().enumerate() {
-        let axes = &stored.plan.graph[*node].axes;
-        let name = match axes.get(SEED_AXIS) {
-            Some(seed) if axes.len() == 1 => format!("seed {seed}"),
-            _ => describe(axes),
-        };
+    for (i, view) in drawn.iter().enumerate() {
         let thumbs = images
-            .get(node)
+            .get(&view.points)
             .and_then(|set| Some((*number.get(set)?, sheets.get(set)?)));
-        maps.push((name, one(stored, *node, &output, most, thumbs, &format!("map-{i}"))?));
+        let map = one(stored, *view, &output, most, thumbs, &format!("map-{i}"))?;
+        maps.push((view.name(stored), map));
     }
     Ok(Some(html! {
-        p { "Stage " code { (stage) } ". Point at a mark, or move the focus into the map and use the arrow keys, to see its image." }
-        @if drawn.len() < nodes.len() {
-            p class="note" { "The first " (drawn.len()) " of " (nodes.len()) " maps." }
+        p { "Stage " code { (stage) } ". Point at a mark, or move the focus into the map and use the arrow keys, to see what it is." }
+        @if drawn.len() < all.len() {
+            p class="note" { "The first " (drawn.len()) " of " (all.len()) " maps." }
         }
         (tabs("maps", "Maps by seed", &maps))
         @for (i, sheet) in sheets.values().enumerate() {
@@ -109,7 +98,9 @@ fn embedding(stored: &Stored<'_>) -> Option<(String, String, Vec<NodeId>)> {
 
 /// The images an embedding comes from.
 fn images_of(stored: &Stored<'_>, node: NodeId) -> Option<(NodeId, String)> {
-    stored.plan.with_ancestors([node]).into_iter().find_map(|above| {
+    let own = stored.source(node, "images").map(|source| source.node);
+    let above = stored.plan.with_ancestors([node]);
+    own.into_iter().chain(above).find_map(|above| {
         let mut outputs = stored.manifest(above)?.outputs.iter();
         let images =
             outputs.find(|(_, output)| output.artifact == artifact::IMAGES && output.state == Presence::Present);
@@ -117,74 +108,23 @@ fn images_of(stored: &Stored<'_>, node: NodeId) -> Option<(NodeId, String)> {
     })
 }
 
-/// What colours a map: the last evaluation's clusters, labels and errors; without one, the last clustering.
-#[derive(Default)]
-struct Colours {
-    cluster: Option<Colouring>,
-    label: Option<Colouring>,
-    error: Option<Colouring>,
-    /// Which actions they are from.
-    of: String,
-}
-
-fn colours(stored: &Stored<'_>, node: NodeId, rows: usize) -> Result<Colours, ResultsError> {
-    let stages = stored.experiment.pipeline.stages.iter().rev();
-    let beside = stages.flat_map(|stage| stored.beside(node, &stage.name));
-    let done: Vec<NodeId> = beside.filter(|other| stored.manifest(*other).is_some()).collect();
-    let fitting = |read: Result<Colouring, ResultsError>| match read {
-        Ok(colouring) => Ok((colouring.rows() == rows).then_some(colouring)),
-        // Bytes that were given up are no reason to go without a map.
-        Err(ResultsError::Evicted { .. }) => Ok(None),
-        Err(error) => Err(error),
-    };
-    for other in done
-        .iter()
-        .copied()
-        .filter(|other| stored.plan.graph[*other].kind == "evaluate")
-    {
-        let (Some(scored), Some(labels)) = (stored.source(other, "assignments"), stored.source(other, "labels")) else {
-            continue;
-        };
-        let colours = Colours {
-            cluster: fitting(Colouring::read(stored, scored.node, &scored.output))?,
-            label: fitting(Colouring::read(stored, labels.node, &labels.output))?,
-            error: fitting(Colouring::read(stored, other, "confusion"))?,
-            of: format!("{}, scored by {}", stored.describe(scored.node), stored.describe(other)),
-        };
-        if colours.cluster.is_some() {
-            return Ok(colours);
-        }
-    }
-    for other in done {
-        let stage = &stored.plan.graph[other].kind;
-        let Some(output) = Colouring::output_of(stored, other, None).filter(|_| stage != "load" && stage != "evaluate")
-        else {
-            continue;
-        };
-        if let Some(cluster) = fitting(Colouring::read(stored, other, &output))? {
-            return Ok(Colours {
-                cluster: Some(cluster),
-                of: stored.describe(other),
-                ..Colours::default()
-            });
-        }
-    }
-    Ok(Colours::default())
-}
-
 fn one(
     stored: &Stored<'_>,
-    node: NodeId,
+    view: View,
     output: &str,
     most: usize,
     thumbs: Option<(usize, &Sheet)>,
     id: &str,
 ) -> Result<Markup, ResultsError> {
+    let node = view.points;
     let artifact = &stored.finished(node)?.outputs[output].artifact;
     let points = tensors::points(&stored.path(node, output)?, artifact)?;
+    // Points may come from several sets of images.
+    let thumbs = thumbs.filter(|(_, sheet)| sheet.rows == points.rows());
     let rows = sample(points.rows(), most);
     let plane = Plane::of(&points, &rows);
-    let colours = colours(stored, node, points.rows())?;
+    let colours = view.by.map(|by| colours(stored, by, points.rows())).transpose()?;
+    let colours = colours.flatten().unwrap_or_default();
     let named = |colouring: &Option<Colouring>| colouring.as_ref().map(|c| c.names.clone()).unwrap_or_default();
     let known = [
         ("cluster", &colours.cluster),
@@ -267,92 +207,9 @@ fn csv(rows: &[usize], plane: &Plane, colours: &Colours) -> String {
     out
 }
 
-fn sheet(images: &Images, rows: &[usize], budget: usize) -> Result<Sheet, ResultsError> {
-    let channels = if images.channels >= 3 { 3 } else { 1 };
-    let area = budget / (rows.len().max(1) * channels);
-    let side = MOST_SIDE.min((area as f64).sqrt() as usize).max(4);
-    let longest = images.height.max(images.width).max(1);
-    let scaled = |length: usize| {
-        if longest <= side {
-            length
-        } else {
-            (length * side / longest).max(1)
-        }
-    };
-    let (width, height) = (scaled(images.width), scaled(images.height));
-    let mut sheet = RgbImage::new(
-        (COLUMNS * width) as u32,
-        (rows.len().div_ceil(COLUMNS).max(1) * height) as u32,
-    );
-    for (i, row) in rows.iter().enumerate() {
-        let plane = images.height * images.width;
-        let pixels = images.row(*row);
-        let value = |channel: usize, at: usize| pixels[channel.min(channels - 1) * plane + at];
-        let image = RgbImage::from_fn(images.width as u32, images.height as u32, |x, y| {
-            let at = y as usize * images.width + x as usize;
-            image::Rgb([value(0, at), value(1, at), value(2, at)])
-        });
-        let small = if (width, height) == (images.width, images.height) {
-            image
-        } else {
-            image::imageops::resize(&image, width as u32, height as u32, FilterType::Triangle)
-        };
-        let (x, y) = (i % COLUMNS * width, i / COLUMNS * height);
-        image::imageops::replace(&mut sheet, &small, x as i64, y as i64);
-    }
-    let drawing = if channels == 1 {
-        let grey: GrayImage = DynamicImage::ImageRgb8(sheet).to_luma8();
-        DynamicImage::ImageLuma8(grey)
-    } else {
-        DynamicImage::ImageRgb8(sheet)
-    };
-    let mut png = std::io::Cursor::new(Vec::new());
-    let written = drawing.write_to(&mut png, ImageFormat::Png);
-    written.map_err(|e| ResultsError::Figure(e.to_string()))?;
-    Ok(Sheet {
-        png: png.into_inner(),
-        width,
-        height,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn images(rows: usize, channels: usize, side: usize) -> Images {
-        Images {
-            rows,
-            channels,
-            height: side,
-            width: side,
-            pixels: (0..rows * channels * side * side).map(|i| (i % 251) as u8).collect(),
-        }
-    }
-
-    #[test]
-    fn small_images_keep_every_pixel() {
-        let images = images(60, 1, 8);
-        let rows = sample(60, 60);
-        let sheet = sheet(&images, &rows, 1_000_000).unwrap();
-        let read = image::load_from_memory(&sheet.png).unwrap().to_luma8();
-        assert_eq!(read.dimensions(), (50 * 8, 2 * 8));
-        // Image 51 is the second of the second row.
-        assert_eq!(
-            u32::from(read.get_pixel(8 + 3, 8 + 2).0[0]),
-            u32::from(images.row(51)[2 * 8 + 3])
-        );
-    }
-
-    #[test]
-    fn large_images_shrink_until_they_fit() {
-        let sheet = sheet(&images(100, 3, 96), &sample(100, 100), 30_000).unwrap();
-        assert_eq!((sheet.width, sheet.height), (10, 10));
-        assert_eq!(
-            super::sheet(&images(2, 3, 96), &[0, 1], 1_000_000).unwrap().width,
-            MOST_SIDE
-        );
-    }
 
     #[test]
     fn a_line_says_noise_and_quotes_names() {

@@ -65,3 +65,8 @@ for (const link of document.querySelectorAll("a[data-picture]")) {
   link.href = image.getAttribute("href");
   link.hidden = false;
 }
+
+// On paper nothing can be opened.
+addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("details")) details.open = true;
+});

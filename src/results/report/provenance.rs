@@ -17,11 +17,6 @@ pub(super) fn section(stored: &Stored<'_>, program: &Program<'_>) -> Markup {
         .flat_map(|cell| cell.actions.values().copied())
         .collect();
     let manifests: Vec<&Manifest> = nodes.iter().filter_map(|node| stored.manifest(*node)).collect();
-    let set: String = program
-        .overrides
-        .iter()
-        .map(|option| format!(" --set {}", quoted(option)))
-        .collect();
     let seeds: Vec<String> = stored.experiment.seeds.iter().map(u64::to_string).collect();
     let mut rows = vec![
         ["experiment".to_owned(), stored.name().to_owned()],
@@ -36,12 +31,21 @@ pub(super) fn section(stored: &Stored<'_>, program: &Program<'_>) -> Markup {
     let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
     html! {
         p { "To make everything again, in the folder that holds " code { "experiments" } " and " code { "pipelines" } ":" }
-        pre class="command" tabindex="0" { code { "moelab run " (stored.name()) (set) } }
+        pre class="command" tabindex="0" { code { (command(stored, program)) } }
         (table("Where the results come from", &[text("what"), text("value")], &rows, &[]))
         (data(stored, &nodes))
         (file("Experiment", &stored.experiment.file))
         (file("Pipeline", &stored.experiment.pipeline.file))
     }
+}
+
+/// What makes everything that is missing.
+pub(super) fn command(stored: &Stored<'_>, program: &Program<'_>) -> String {
+    let set = program
+        .overrides
+        .iter()
+        .map(|option| format!(" --set {}", quoted(option)));
+    format!("moelab run {}{}", stored.name(), set.collect::<String>())
 }
 
 /// What was used, with how many results.
