@@ -27,7 +27,7 @@ pub(crate) struct EmbeddingMap {
     pub(crate) colouring: Option<Colouring>,
 }
 
-/// The name of a category, with the medians and the range of its points.
+/// The name of a category, with the medians of its points and, but for a few, their range.
 struct Label {
     name: String,
     x: f64,
@@ -250,8 +250,8 @@ impl EmbeddingMap {
                 name: name.clone(),
                 x: *x.get(x.len() / 2)?,
                 middle: y[y.len() / 2],
-                top: *y.last()?,
-                foot: y[0],
+                top: y[(y.len() - 1) * 49 / 50],
+                foot: y[(y.len() - 1) / 50],
             })
         };
         colouring.names.iter().enumerate().filter_map(label).collect()

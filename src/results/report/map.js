@@ -143,9 +143,10 @@
       for (const [category, sum] of [...sums].sort((a, b) => a[0] - b[0])) {
         const text = this.by === "label" ? this.labels[category] : String(category);
         const half = ink.measureText(text).width / 2 + 4;
-        // A label must not hide a small group.
-        const top = Math.min(...sum.y), small = Math.max(...sum.y) - top < 60;
-        const [x, y] = [median(sum.x), small ? top - 13 : median(sum.y)];
+        // A label must not hide a small group; a few strays do not make it large.
+        const [x, middle] = [median(sum.x), median(sum.y)];
+        const end = (share) => sum.y[Math.floor((sum.y.length - 1) * share)];
+        const y = end(0.95) - end(0.05) < 60 ? end(0.05) - 13 : middle;
         if (x < 0 || y < 0 || x > side || y > side) continue;
         let at = null;
         for (let ring = 0; ring < 40 && !at; ring++) {
