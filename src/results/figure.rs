@@ -107,13 +107,17 @@ fn text_on(RGBColor(red, green, blue): RGBColor) -> RGBColor {
 /// A number at a tick: up to four digits that matter.
 fn tick(x: f64) -> String {
     let size = x.abs();
-    if size >= 1e5 || (size > 0.0 && size < 1e-3) {
+    // What rounding leaves of zero.
+    if size < 1e-12 {
+        return "0".to_owned();
+    }
+    if !(1e-3..1e5).contains(&size) {
         return format!("{x:.1e}");
     }
     let decimals = if size >= 100.0 { 1 } else { 4 };
     let text = format!("{x:.decimals$}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+    // Only decimals lose their zeros: there is always a point.
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// One field of a CSV line, quoted where it must be (RFC 4180).
@@ -140,8 +144,8 @@ mod tests {
 
     #[test]
     fn ticks_have_no_needless_digits() {
-        let said = [0.0, 0.25, 12.0, 146.94, 2.0e6, 0.00012, -0.5].map(tick);
-        assert_eq!(said, ["0", "0.25", "12", "146.9", "2.0e6", "1.2e-4", "-0.5"]);
+        let said = [0.0, 0.25, 12.0, 146.94, 2.0e6, 0.00012, -0.5, 6.9e-18].map(tick);
+        assert_eq!(said, ["0", "0.25", "12", "146.9", "2.0e6", "1.2e-4", "-0.5", "0"]);
     }
 
     #[test]
