@@ -1,9 +1,10 @@
 # Each target provides libtorch first; `make` alone lists them.
-.PHONY: help libtorch build quickstart test lint fuzz torture bench
+.PHONY: help libtorch build quickstart test browser lint fuzz torture bench
 
 help:
 	@echo 'make quickstart  build, then run the main job on the embedded digits'
 	@echo 'make test        build, then run all tests'
+	@echo 'make browser     the report in Chromium, which must be installed'
 	@echo 'make build       both programs, release mode'
 	@echo 'make lint        rustfmt and clippy'
 	@echo 'make torture     kills, full disks, damage, in the long form (an hour)'
@@ -23,6 +24,13 @@ quickstart: build
 test: build
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --release --workspace; \
 	else cargo test --release --workspace; fi
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null; \
+	then $(MAKE) --no-print-directory browser; \
+	else echo 'left out: the report in a browser (there is no Chromium on the PATH)'; fi
+
+# Sorts, hovers and zooms in a headless Chromium.
+browser: libtorch
+	cargo test --release --workspace --test moelab -- --ignored in_a_browser
 
 lint: libtorch
 	cargo fmt --all --check

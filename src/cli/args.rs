@@ -58,9 +58,6 @@ pub enum Command {
     /// Print the log of an action.
     #[command(after_help = examples::LOG)]
     Log(One),
-    /// Draw what an action left, as SVG: the tree of `hdbscan` or `single_linkage`.
-    #[command(after_help = examples::PLOT)]
-    Plot(Plot),
     /// Write results for other programs: TensorBoard, MLflow, PyTorch, NumPy, CSV.
     #[command(after_help = examples::EXPORT)]
     Export(Export),
@@ -73,6 +70,12 @@ pub enum Command {
     /// Draw a cluster's images along one latent unit of a trained model.
     #[command(after_help = examples::WALK)]
     Walk(Walk),
+    /// Draw what a stage left, as SVG or PNG: learning curves, maps, trees, spectra, confusion, portraits.
+    #[command(after_help = examples::PLOT)]
+    Plot(Plot),
+    /// Write one HTML page with the table, the figures and where they come from; it needs no network.
+    #[command(after_help = examples::REPORT)]
+    Report(Report),
     /// Hash every object and find all damage: what it touches, and how to mend it.
     #[command(after_help = examples::VERIFY)]
     Verify(Verify),
@@ -187,6 +190,9 @@ pub enum GraphFormat {
     Text,
     Mermaid,
     Dot,
+    /// With what is done and the seconds it took.
+    Svg,
+    Png,
 }
 
 #[derive(clap::Args)]
@@ -238,7 +244,19 @@ pub struct One {
 pub struct Plot {
     #[command(flatten)]
     pub of: One,
-    /// Write the drawing (SVG, of `portray` PNG) to a file in place of standard output.
+    /// Colour a map by the clusters or labels of this stage, or by the errors that a stage of kind `evaluate` counted.
+    #[arg(long, value_name = "STAGE[.OUTPUT]")]
+    pub by: Option<String>,
+    /// Write to a file in place of standard output: PNG if it ends in .png, else SVG.
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+pub struct Report {
+    #[command(flatten)]
+    pub experiment: Experiment,
+    /// Write to a file in place of standard output.
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
 }

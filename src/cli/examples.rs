@@ -33,7 +33,7 @@ It reads what runs write to the store, takes no lock and does not disturb them."
 pub const GRAPH: &str = "\
 Examples:
   moelab graph quickstart
-  moelab graph quickstart --format dot | dot -Tsvg > pipeline.svg";
+  moelab graph quickstart --format svg > pipeline.svg     with times";
 
 pub const TABLE: &str = "\
 Examples:
@@ -54,7 +54,13 @@ Examples:
 
 pub const PLOT: &str = "\
 Examples:
-  moelab plot quickstart linkage --seed 0 --to tree.svg";
+  moelab plot quickstart linkage --seed 0 --to tree.svg
+  moelab plot quickstart moe.history.reconstruction --to curves.svg
+  moelab plot quickstart evaluation --seed 0 --to confusion.png";
+
+pub const REPORT: &str = "\
+Examples:
+  moelab report quickstart --to report.html";
 
 pub const EXPORT: &str = "\
 Examples:

@@ -20,6 +20,7 @@ mod model;
 mod plan;
 mod plot;
 mod progress;
+mod report;
 mod run;
 mod schema;
 mod setup;
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run::main(&args.common, run),
         Command::Plan(plan) => plan::main(&args.common, plan),
         Command::Status(status) => status::main(&args.common, status),
-        Command::Graph(graph) => graph::main(graph),
+        Command::Graph(graph) => graph::main(&args.common, graph),
         Command::Table(table) => table::main(&args.common, table),
         Command::Show(show) => show::main(&args.common, show),
         Command::Log(log) => log::main(&args.common, log),
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         Command::Assign(assign) => assign::main(&args.common, assign),
         Command::Generate(generate) => generate::main(&args.common, generate),
         Command::Walk(walk) => generate::walk(&args.common, walk),
+        Command::Report(report) => report::main(&args.common, report),
         Command::Verify(verify) => verify::main(&args.common, verify),
         Command::Gc(gc) => gc::main(&args.common, gc),
         Command::Du(du) => du::main(&args.common, du),

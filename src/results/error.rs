@@ -36,6 +36,29 @@ pub enum ResultsError {
     Write(#[from] std::io::Error),
     #[error("{}: {source}", path.display())]
     Export { path: PathBuf, source: std::io::Error },
+    #[error("{} is not what it should be: {message}\n  = `moelab verify` checks the store", path.display())]
+    NoTensors { path: PathBuf, message: String },
+    #[error("`{action}` has not run yet{}\n  = {remedy}", why.as_ref().map_or(String::new(), |why| format!(" ({why})")))]
+    NotRun {
+        action: String,
+        why: Option<String>,
+        remedy: String,
+    },
+    #[error("`{action}` has failed: {message}\n  = `moelab log` shows more; mend it and run the experiment again")]
+    HasFailed { action: String, message: String },
+    #[error("{what} was given up for space\n  = {remedy}")]
+    Evicted { what: String, remedy: String },
+    #[error("the stage `{stage}` leaves no `{output}`; it leaves {there}")]
+    NoOutput {
+        stage: String,
+        output: String,
+        there: String,
+    },
+    #[error(transparent)]
+    Select(#[from] moelab_engine::plan::select::SelectError),
+    /// What was asked for cannot be drawn; the text says what can.
+    #[error("{0}")]
+    NotDrawn(String),
     #[error("the figure cannot be drawn: {0}")]
     Figure(String),
     /// Frames are built by this crate, so this is a bug of ours.

@@ -27,9 +27,12 @@ mod number;
 mod reading;
 mod reference;
 pub mod render;
+mod report;
 mod rows;
 mod store;
+mod stored;
 mod table;
+mod tensors;
 #[cfg(test)]
 mod testing;
 
@@ -37,4 +40,6 @@ pub use error::ResultsError;
 pub use input::Input;
 pub use reference::Published;
 pub use render::{Format, Lines, render};
+pub use report::{Program, report};
+pub use stored::Stored;
 pub use table::{Cell, Table};

@@ -37,17 +37,8 @@ impl Input {
             .iter()
             .flat_map(|cell| at_metrics(cell).into_values())
             .collect();
-        let mut survey = Survey {
-            plan,
-            registry,
-            store,
-            data,
-            known: BTreeMap::new(),
-        };
         let needed = plan.with_ancestors(wanted.iter().copied());
-        plan.order()
-            .filter(|node| needed.contains(node))
-            .for_each(|node| survey.look(node));
+        let survey = Survey::of(plan, registry, store, data, |node| needed.contains(&node));
 
         let index: BTreeMap<NodeId, usize> = wanted.iter().enumerate().map(|(i, node)| (*node, i)).collect();
         let actions = wanted
@@ -133,30 +124,51 @@ fn reference(reference: &spec::Reference) -> Reference {
 }
 
 /// What is known of one node.
-struct Known {
+pub(crate) struct Known {
     key: Option<Digest>,
     /// Device kinds of the accelerated stages up to here. Others run on the processor wherever they run.
     devices: BTreeSet<String>,
-    standing: Standing,
+    pub(crate) standing: Standing,
 }
 
 /// How far a node has come.
-enum Standing {
+pub(crate) enum Standing {
     Done(Box<Manifest>),
     Missing(Option<String>),
     Failed(String),
 }
 
 /// A walk through the plan, producers first.
-struct Survey<'a> {
+pub(crate) struct Survey<'a> {
     plan: &'a Plan,
     registry: &'a Registry,
     store: Option<&'a Store>,
     data: &'a Path,
-    known: BTreeMap<NodeId, Known>,
+    pub(crate) known: BTreeMap<NodeId, Known>,
 }
 
-impl Survey<'_> {
+impl<'a> Survey<'a> {
+    /// Looks at the nodes that are wanted; whoever wants one wants its producers too.
+    pub(crate) fn of(
+        plan: &'a Plan,
+        registry: &'a Registry,
+        store: Option<&'a Store>,
+        data: &'a Path,
+        wanted: impl Fn(NodeId) -> bool,
+    ) -> Self {
+        let mut survey = Self {
+            plan,
+            registry,
+            store,
+            data,
+            known: BTreeMap::new(),
+        };
+        plan.order()
+            .filter(|node| wanted(*node))
+            .for_each(|node| survey.look(node));
+        survey
+    }
+
     fn look(&mut self, id: NodeId) {
         let node = &self.plan.graph[id];
         let (key, standing) = match self.plan.resolve(id, self.registry, self.data, self) {

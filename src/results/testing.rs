@@ -134,3 +134,19 @@ pub(crate) fn sample(values: &[(i64, &[Option<f64>])]) -> Build {
     }
     build
 }
+
+/// A file with one tensor, named `name`.
+pub(crate) fn safetensors_file(
+    dir: &Path,
+    name: &str,
+    dtype: safetensors::Dtype,
+    shape: &[usize],
+    bytes: &[u8],
+    meta: &str,
+) -> PathBuf {
+    let path = dir.join(name);
+    let view = safetensors::tensor::TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
+    let meta = std::collections::HashMap::from([("moelab".to_owned(), meta.to_owned())]);
+    safetensors::serialize_to_file([(name, view)], Some(meta), &path).unwrap();
+    path
+}

@@ -6,6 +6,7 @@ mod lab;
 mod methods;
 mod pipeline;
 mod programs;
+mod report;
 mod status;
 mod store;
 mod using;

@@ -1,10 +1,11 @@
 //! The single-linkage tree of HDBSCAN: which groups join at which distance.
 
-use super::{FONT, ResultsError, failed};
+use super::{FONT, Figure, ResultsError, failed};
 use moelab_stages::frame::{read_parquet, whole};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use polars::prelude::PolarsResult;
+use std::fmt::Write;
 use std::path::Path;
 
 const SIZE: (u32, u32) = (1000, 560);
@@ -146,6 +147,33 @@ impl Dendrogram {
             area.present().map_err(failed)?;
         }
         Ok(svg)
+    }
+
+    /// The drawing with its numbers: a line per merge.
+    ///
+    /// # Errors
+    /// If the drawing library gives up.
+    pub fn figure(&self, title: &str) -> Result<Figure, ResultsError> {
+        let mut csv = "left,right,distance,rows\n".to_owned();
+        for Merge {
+            left,
+            right,
+            distance,
+            size,
+        } in &self.merges
+        {
+            writeln!(csv, "{left},{right},{distance},{size}").expect("text takes all");
+        }
+        let last = self.merges.last().map_or(0.0, |merge| merge.distance);
+        Ok(Figure {
+            title: title.to_owned(),
+            svg: self.draw(title)?,
+            alt: format!(
+                "The top of a single-linkage tree of {} rows, which join into one at the distance {last:.3}.",
+                self.merges.len() + 1
+            ),
+            csv,
+        })
     }
 }
 

@@ -1,10 +1,11 @@
 //! The condensed tree of HDBSCAN: the clusters that appear, shrink and split as density grows.
 
-use super::{FONT, GREY, ResultsError, colour, failed, text_on};
+use super::{FONT, Figure, GREY, ResultsError, colour, failed, text_on};
 use moelab_stages::frame::{read_parquet, whole};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use polars::prelude::PolarsResult;
+use std::fmt::Write;
 use std::path::Path;
 
 const SIZE: (u32, u32) = (1000, 640);
@@ -201,6 +202,33 @@ impl CondensedTree {
             area.present().map_err(failed)?;
         }
         Ok(svg)
+    }
+
+    /// The drawing with its numbers: a line per cluster of the tree.
+    ///
+    /// # Errors
+    /// If the drawing library gives up.
+    pub fn figure(&self, title: &str) -> Result<Figure, ResultsError> {
+        let chosen = self.clusters.iter().filter(|cluster| cluster.label.is_some());
+        let sizes: Vec<String> = chosen.map(|cluster| cluster.size.to_string()).collect();
+        let mut csv = "cluster,parent,birth,death,rows,label\n".to_owned();
+        for (index, cluster) in self.clusters.iter().enumerate() {
+            let parent = cluster.parent.map_or(String::new(), |parent| parent.to_string());
+            let label = cluster.label.map_or(String::new(), |label| label.to_string());
+            let (birth, death, rows) = (cluster.birth, cluster.death(), cluster.size);
+            writeln!(csv, "{index},{parent},{birth},{death},{rows},{label}").expect("text takes all");
+        }
+        Ok(Figure {
+            title: title.to_owned(),
+            svg: self.draw(title)?,
+            alt: format!(
+                "Condensed tree of {} rows; {} clusters were chosen, of {} rows.",
+                self.clusters[0].size,
+                sizes.len(),
+                sizes.join(", ")
+            ),
+            csv,
+        })
     }
 
     /// The label of the chosen cluster that holds this one.

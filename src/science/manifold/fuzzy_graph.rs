@@ -331,7 +331,10 @@ mod tests {
 
     #[test]
     fn pruning_removes_what_would_never_be_drawn() {
-        let graph = FuzzyGraph::from_rows([vec![(1, 1.0), (2, 0.05)], vec![(0, 1.0)], vec![(0, 0.05)]].into_iter());
+        let graph = FuzzyGraph::from_rows(
+            [vec![(1, 1.0), (2, 0.05)], vec![(0, 1.0)], vec![(0, 0.05)]].into_iter(),
+            4,
+        );
         assert_eq!(graph.pruned(20), graph);
         assert_eq!(graph.pruned(19).edges().collect::<Vec<_>>(), [(0, 1, 1.0), (1, 0, 1.0)]);
     }
