@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! plan + store ─▶ Input ─▶ raw frame ─▶ tidy frame ─▶ md, LaTeX, terminal (pivoted), csv, json, parquet (tidy)
-//!   store.rs     input.rs  collect.rs   aggregate.rs   grid.rs, render/
+//!   source.rs    input.rs  collect.rs   aggregate.rs   grid.rs, render/
 //! ```
 //!
 //! Rules that hold throughout:
@@ -17,24 +17,34 @@
 
 mod aggregate;
 mod collect;
+pub mod compare;
+pub mod diff;
 mod error;
 pub mod export;
 pub mod figure;
+mod gaps;
 mod grid;
 mod history;
 pub mod input;
+pub mod lineage;
+mod mark;
 mod number;
+mod pairing;
 mod reading;
 mod reference;
 pub mod render;
 mod rows;
-mod store;
+mod source;
+mod statistics;
+mod survey;
 mod table;
 #[cfg(test)]
 mod testing;
 
 pub use error::ResultsError;
 pub use input::Input;
+pub use mark::Mark;
 pub use reference::Published;
 pub use render::{Format, Lines, render};
+pub use source::Source;
 pub use table::{Cell, Table};

@@ -3,7 +3,9 @@
 use super::super::*;
 use crate::table::Table;
 use moelab_engine::job::{Failure, FailureKind, PROTOCOL};
+use moelab_engine::job::{JobResult, Outcome};
 use moelab_engine::key::ActionKey;
+use moelab_engine::plan::{Node, Resolution};
 use moelab_engine::stage::{Output, Port, Settings, Stage};
 use moelab_engine::store::{Declared, Durability, Holder, Provenance, Publication};
 use serde_json::{Value, json};
@@ -137,12 +139,16 @@ impl Bench {
     }
 
     fn survey(&self) -> Survey<'_> {
-        Survey {
+        Survey::new(&self.source())
+    }
+
+    pub(super) fn source(&self) -> Source<'_> {
+        Source {
+            experiment: &self.experiment,
             plan: &self.plan,
             registry: &self.registry,
             store: Some(&self.store),
             data: self.dir.path(),
-            known: BTreeMap::new(),
         }
     }
 

@@ -1,4 +1,4 @@
-#[path = "store_bench.rs"]
+#[path = "source_bench.rs"]
 mod bench;
 
 use super::*;
@@ -15,10 +15,12 @@ fn a_finished_experiment_is_a_complete_table() {
     insta::assert_snapshot!(bench.markdown(), @"
     | data | alpha | k | acc | loss | seeds | source |
     | --- | --- | ---: | ---: | ---: | ---: | --- |
-    | here | 10 | 12 ± 0 | 0.105 ± 0.007 | 10.5 ± 0.7 | 2 |  |
+    | here | 10 | 12 ± 0 | **0.105 ± 0.007** | 10.5 ± 0.7 | 2 |  |
     | here | 1 | 12 ± 0 | 0.015 ± 0.007 | 1.5 ± 0.7 | 2 |  |
     | *published* |  |  |  |  |  |  |
     |  | 10 | – | 0.900 | – | 5 | S |
+
+    - **bold**: best mean among the rows on the same data; *italic*: not significantly worse (paired t-test on shared seeds; two-sided p ≥ 0.05, each row by itself)
     ");
 }
 
@@ -56,7 +58,7 @@ fn a_failure_counts_for_everything_behind_it_with_its_reason() {
     );
     assert_eq!(
         table.notes()[0],
-        "e: `k`, `acc`, `loss` failed in 4 actions: train: out of memory"
+        "e: `k`, `acc`, `loss` failed for seed 1 in all 2 rows: train: out of memory"
     );
 }
 
@@ -172,6 +174,6 @@ fn data_that_are_not_there_leave_the_table_empty_with_the_reason() {
     assert!(table.cells().iter().all(|cell| (cell.n, cell.missing) == (0, 2)));
     assert_eq!(
         table.notes()[0],
-        "e: `k`, `acc`, `loss` missing in 8 actions: stage `train`: no data set `absent`"
+        "e: `k`, `acc`, `loss` missing for all 2 seeds in all 2 rows: stage `train`: no data set `absent`"
     );
 }
