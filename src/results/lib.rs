@@ -16,6 +16,8 @@
 //! - The standard deviation is the sample's, and absent at n = 1.
 
 mod aggregate;
+#[cfg(test)]
+mod bench;
 mod collect;
 pub mod compare;
 pub mod diff;

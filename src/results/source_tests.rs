@@ -1,9 +1,6 @@
-#[path = "source_bench.rs"]
-mod bench;
-
 use super::*;
+use crate::bench::{Bench, EXPERIMENT, Fate, seed};
 use crate::table::Table;
-use bench::{Bench, EXPERIMENT, Fate, seed};
 use moelab_engine::store::{Holder, Presence};
 use std::fs;
 
@@ -176,4 +173,29 @@ fn data_that_are_not_there_leave_the_table_empty_with_the_reason() {
         table.notes()[0],
         "e: `k`, `acc`, `loss` missing for all 2 seeds in all 2 rows: stage `train`: no data set `absent`"
     );
+}
+
+#[test]
+fn experiments_side_by_side_know_each_others_rows() {
+    let plain = EXPERIMENT.replace("rows: [data, alpha], ", "rows: [alpha], ");
+    let other = EXPERIMENT
+        .replace("experiment: e", "experiment: other")
+        .replace("matrix: {axes: {alpha: [10, 1]}}\n", "");
+    let other = other
+        .replace("rows: [data, alpha], ", "")
+        .replace("reference: [{alpha: 10, acc: 0.9, source: S, runs: 5}]\n", "");
+    let (one, two) = (Bench::new(&plain), Bench::new(&other));
+    let inputs = Source::inputs(&[one.source(), two.source()]).unwrap();
+    assert_eq!(inputs[1].rows, ["alpha"]);
+    assert_eq!(
+        inputs[1].runs[0].axes["alpha"], 1,
+        "a parameter of one is an axis of the other"
+    );
+}
+
+#[test]
+fn scores_are_higher_by_themselves_and_other_numbers_neither() {
+    let input = Bench::new(EXPERIMENT).input();
+    let better: Vec<_> = input.metrics.iter().map(|metric| metric.better).collect();
+    assert_eq!(better, [Better::Neither, Better::Higher, Better::Neither]);
 }

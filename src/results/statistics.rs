@@ -27,3 +27,7 @@ pub(crate) fn variance(values: &[f64]) -> f64 {
     let mean = mean(values);
     values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64
 }
+
+#[cfg(test)]
+#[path = "statistics/fixture_tests.rs"]
+mod tests;
