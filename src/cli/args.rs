@@ -214,8 +214,7 @@ pub struct Table {
     pub to: Option<PathBuf>,
 }
 
-/// `moelab compare dec-cpu idec-cpu` sets two experiments against each other, `moelab compare moa-cpu --axis
-/// method=moa,moa_plus` two values of an axis: B less A, one row per place in the table and metric.
+/// B less A, one row per place in the table and metric.
 #[derive(clap::Args)]
 pub struct Compare {
     /// A: a file, or a name found as experiments/NAME.yaml.
@@ -268,8 +267,7 @@ pub struct One {
     pub conditions: Vec<String>,
 }
 
-/// `moelab show moa-cpu evaluation --seed 0 --where method=moa` shows an action, `moelab show moa-cpu --metric acc --where
-/// method=moa` the runs behind a cell of the table, `moelab show 5375c2b5` the action of that key.
+/// An action, or the runs behind a number.
 #[derive(clap::Args)]
 pub struct Show {
     /// A file, a name found as experiments/NAME.yaml, or the beginning of an action's key.
@@ -291,9 +289,7 @@ pub struct Show {
     pub format: RunFormat,
 }
 
-/// `moelab diff moa-cpu --stage evaluation --axis method=moa,moa_plus --seed 0` sets two values of an axis against each
-/// other (`--axis seed=0,1` two seeds), `moelab diff dec-cpu idec-cpu --stage evaluation --seed 0` two experiments,
-/// `moelab diff 5375c2b5 9ca110c9` two actions by their keys.
+/// Two results.
 #[derive(clap::Args)]
 pub struct Diff {
     /// A: an experiment, or the beginning of an action's key.
