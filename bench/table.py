@@ -5,6 +5,7 @@
 """
 
 import argparse
+import resource
 import statistics
 import subprocess
 import tempfile
@@ -42,12 +43,17 @@ def main():
         )
         subprocess.run([program, "run", "bench"], cwd=root, check=True, capture_output=True)
         for form in ("text", "csv", "json", "latex"):
-            times = []
+            times, before = [], resource.getrusage(resource.RUSAGE_CHILDREN)
             for _ in range(REPEATS):
                 start = time.perf_counter()
                 subprocess.run([program, "table", "bench", "--format", form], cwd=root, check=True, capture_output=True)
                 times.append(time.perf_counter() - start)
-            print(f"{form}: median {statistics.median(times):.3f} s, least {min(times):.3f} s of {REPEATS}")
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            used = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / REPEATS
+            print(
+                f"{form}: median {statistics.median(times):.3f} s, least {min(times):.3f} s of {REPEATS};"
+                f" {used:.3f} s of processor time"
+            )
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ pub(super) fn grid(comparison: &Comparison) -> Grid {
         cells
     };
     Grid {
-        title: Some(format!("A: {}   B: {}", comparison.names[0], comparison.names[1])),
+        title: Some(format!("A: {}; B: {}", comparison.names[0], comparison.names[1])),
         heads,
         ours: comparison.rows.iter().map(line).collect(),
         notes: comparison.notes.clone(),
