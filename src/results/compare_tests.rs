@@ -38,7 +38,16 @@ fn five_seeds_are_paired_and_said_to_be_too_few() {
     bench.run(|_| Fate::Done("cpu"));
     let comparison = alphas(&bench, [json!(10), json!(1)], &["score"]).unwrap();
     assert!(comparison.complete());
-    insta::assert_snapshot!(text(&comparison), @"");
+    insta::assert_snapshot!(text(&comparison), @"
+    A: alpha=10; B: alpha=1
+
+    data  metric              A              B   B − A     95 % interval       p    Holm      d  seeds  needed
+    ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+    here  score   0.340 ± 0.207  0.300 ± 0.158  −0.040  [−0.419, +0.339]  0.8750  0.8750  -0.13      5     459
+    note: paired on shared seeds. p: two-sided sign-flip test (exact); interval: paired t, 95 %; d: Cohen's, of the paired differences; needed: seeds for 80 % power
+          at the observed d
+    note: too few seeds: no row can be significant at 0.05, since its smallest possible p is 0.0625; pairs take 6 seeds
+    ");
 }
 
 #[test]
@@ -83,7 +92,7 @@ fn a_seed_of_one_side_is_left_out_of_the_difference_and_said() {
     assert!(!comparison.complete());
     let notes = comparison.notes().join("\n");
     assert!(
-        notes.contains("seeds that only one side has") && notes.contains("failed for seed 2 at alpha=1"),
+        notes.contains("seeds that only one side has") && notes.contains("failed for seed 2 at data=here alpha=1"),
         "{notes}"
     );
 }
@@ -129,6 +138,18 @@ fn single_values_of_an_axis_are_what_is_compared() {
     assert_eq!(comparison.rows.len(), 1);
     assert!(notes.contains("`alpha` is 10 in A and 3 in B"), "{notes}");
     assert!(notes.contains("what differs: train.alpha 10 → 3"), "{notes}");
+}
+
+#[test]
+fn a_condition_holds_for_the_side_that_knows_it() {
+    let bench = Bench::new(EXPERIMENT);
+    bench.run(|_| Fate::Done("cpu"));
+    let build = |conditions: &[&str]| {
+        let question = Question::Experiments(bench.source(), bench.source());
+        Comparison::build(&question, &["acc".into()], &filter(conditions))
+    };
+    assert_eq!(build(&["alpha=10"]).unwrap().rows.len(), 1);
+    assert!(refusal(build(&["alhpa=10"])).contains("did you mean `alpha`?"));
 }
 
 #[test]

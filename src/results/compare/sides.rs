@@ -116,6 +116,11 @@ impl Side {
             Question::Axis { source, .. } => source,
         };
         let mut conditions = filter.conditions.clone();
+        if let Question::Experiments(a, b) = question {
+            // What one side alone has is asked of that side alone.
+            let other = [b, a][which];
+            conditions.retain(|(name, _)| source.knows(name) || !other.knows(name));
+        }
         let mut own = None;
         if let Question::Axis { axis, values, .. } = question {
             known_value(source, axis, &values[which])?;
