@@ -120,10 +120,8 @@ impl Grid {
             let mut row = key("", &reference.axes);
             row.extend(places.iter().map(|place| {
                 let metric = table.metrics.iter().position(|metric| metric == place.metric);
-                let here = spread.iter().zip(&place.spread);
-                let here = here
-                    .map(|(&axis, value)| reference.axes[axis].as_deref() == *value)
-                    .all(|same| same);
+                let mut here = spread.iter().zip(&place.spread);
+                let here = here.all(|(&axis, value)| reference.axes[axis].as_deref() == *value);
                 let value = metric.and_then(|metric| reference.values[metric]).filter(|_| here);
                 value.map_or_else(|| NOTHING.to_owned(), |x| digits[place.metric].with_spread(x, None))
             }));
