@@ -218,9 +218,10 @@ pub struct Table {
 #[derive(clap::Args)]
 pub struct Compare {
     /// A: a file, or a name found as experiments/NAME.yaml.
+    #[arg(add = ArgValueCompleter::new(complete::experiments))]
     pub a: PathBuf,
     /// B, unless --axis names it.
-    #[arg(conflicts_with = "axis", required_unless_present = "axis")]
+    #[arg(conflicts_with = "axis", required_unless_present = "axis", add = ArgValueCompleter::new(complete::experiments))]
     pub b: Option<PathBuf>,
     /// The two values of an axis, A first.
     #[arg(long, value_name = "AXIS=A,B")]
@@ -271,9 +272,10 @@ pub struct One {
 #[derive(clap::Args)]
 pub struct Show {
     /// A file, a name found as experiments/NAME.yaml, or the beginning of an action's key.
+    #[arg(add = ArgValueCompleter::new(complete::experiments))]
     pub experiment: PathBuf,
     /// Name of the stage in the pipeline.
-    #[arg(conflicts_with = "metric")]
+    #[arg(conflicts_with = "metric", add = ArgValueCompleter::new(complete::stages))]
     pub stage: Option<String>,
     /// The number of this name in the table.
     #[arg(long, value_name = "NAME")]
@@ -293,9 +295,10 @@ pub struct Show {
 #[derive(clap::Args)]
 pub struct Diff {
     /// A: an experiment, or the beginning of an action's key.
+    #[arg(add = ArgValueCompleter::new(complete::experiments))]
     pub a: PathBuf,
     /// B, unless --axis names it.
-    #[arg(conflicts_with = "axis", required_unless_present = "axis")]
+    #[arg(conflicts_with = "axis", required_unless_present = "axis", add = ArgValueCompleter::new(complete::experiments))]
     pub b: Option<PathBuf>,
     /// The stage to compare.
     #[arg(long, value_name = "STAGE")]
