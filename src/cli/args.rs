@@ -52,9 +52,15 @@ pub enum Command {
     /// Print the result table from the store alone.
     #[command(after_help = examples::TABLE)]
     Table(Table),
-    /// Show what an action's artifacts hold, and where they came from.
+    /// Compare two experiments, or two values of an axis: paired on shared seeds, with tests.
+    #[command(after_help = examples::COMPARE)]
+    Compare(Compare),
+    /// Show what an action's artifacts hold, and everything they came from; or the runs behind a number.
     #[command(after_help = examples::SHOW)]
-    Show(One),
+    Show(Show),
+    /// Say what differs between two results, and in which stages that began.
+    #[command(after_help = examples::DIFF)]
+    Diff(Diff),
     /// Print the log of an action.
     #[command(after_help = examples::LOG)]
     Log(One),
@@ -214,6 +220,34 @@ pub struct Table {
     pub to: Option<PathBuf>,
 }
 
+/// B less A, one row per place in the table and metric.
+#[derive(clap::Args)]
+pub struct Compare {
+    /// A: a file, or a name found as experiments/NAME.yaml.
+    #[arg(add = ArgValueCompleter::new(complete::experiments))]
+    pub a: PathBuf,
+    /// B, unless --axis names it.
+    #[arg(conflicts_with = "axis", required_unless_present = "axis", add = ArgValueCompleter::new(complete::experiments))]
+    pub b: Option<PathBuf>,
+    /// The two values of an axis, A first.
+    #[arg(long, value_name = "AXIS=A,B")]
+    pub axis: Option<String>,
+    /// Only this metric; may be repeated. By default those of A's table that B has too.
+    #[arg(long = "metric", value_name = "NAME")]
+    pub metrics: Vec<String>,
+    /// Only rows with this axis value, as in `dataset=mnist`; may be repeated.
+    #[arg(long = "where", value_name = "AXIS=VALUE")]
+    pub conditions: Vec<String>,
+    #[arg(long = "set", value_name = "PARAM=VALUE")]
+    pub overrides: Vec<String>,
+    /// csv, parquet and json have all digits and more columns.
+    #[arg(long, default_value = "text")]
+    pub format: TableFormat,
+    /// Write to a file (needed for parquet).
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
     Text,
@@ -238,6 +272,55 @@ pub struct One {
     /// Pick by axis value, as in `alpha=10`; may be repeated.
     #[arg(long = "where", value_name = "AXIS=VALUE")]
     pub conditions: Vec<String>,
+}
+
+/// An action, or the runs behind a number.
+#[derive(clap::Args)]
+pub struct Show {
+    /// A file, a name found as experiments/NAME.yaml, or the beginning of an action's key.
+    #[arg(add = ArgValueCompleter::new(complete::experiments))]
+    pub experiment: PathBuf,
+    /// Name of the stage in the pipeline.
+    #[arg(conflicts_with = "metric", add = ArgValueCompleter::new(complete::stages))]
+    pub stage: Option<String>,
+    /// The number of this name in the table.
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<String>,
+    #[arg(long = "set", value_name = "PARAM=VALUE")]
+    pub overrides: Vec<String>,
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Pick by axis value, as in `alpha=10`; may be repeated.
+    #[arg(long = "where", value_name = "AXIS=VALUE")]
+    pub conditions: Vec<String>,
+    #[arg(long, default_value = "text")]
+    pub format: RunFormat,
+}
+
+/// Two results.
+#[derive(clap::Args)]
+pub struct Diff {
+    /// A: an experiment, or the beginning of an action's key.
+    #[arg(add = ArgValueCompleter::new(complete::experiments))]
+    pub a: PathBuf,
+    /// B, unless --axis names it.
+    #[arg(conflicts_with = "axis", required_unless_present = "axis", add = ArgValueCompleter::new(complete::experiments))]
+    pub b: Option<PathBuf>,
+    /// The stage to compare.
+    #[arg(long, value_name = "STAGE")]
+    pub stage: Option<String>,
+    /// The two values of an axis, A first.
+    #[arg(long, value_name = "AXIS=A,B")]
+    pub axis: Option<String>,
+    #[arg(long = "set", value_name = "PARAM=VALUE")]
+    pub overrides: Vec<String>,
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Pick by axis value, as in `alpha=10`; may be repeated.
+    #[arg(long = "where", value_name = "AXIS=VALUE")]
+    pub conditions: Vec<String>,
+    #[arg(long, default_value = "text")]
+    pub format: RunFormat,
 }
 
 #[derive(clap::Args)]

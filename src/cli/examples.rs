@@ -43,9 +43,26 @@ Examples:
 
 Exit code 4: results are missing, or fewer than `min_seeds`.";
 
+pub const COMPARE: &str = "\
+Examples:
+  moelab compare dec-cpu idec-cpu
+  moelab compare moa-cpu --axis method=moa,moa_plus
+  moelab compare moa-cpu --axis method=moa,moa_plus --metric acc --where 'classes=[0,1]'
+
+Exit code 4: results are missing on a side.";
+
+pub const DIFF: &str = "\
+Examples:
+  moelab diff moa-cpu --stage evaluation --axis method=moa,moa_plus --where 'classes=[0,1]' --seed 0
+  moelab diff moa-cpu --stage evaluation --axis seed=0,1 --where method=moa --where 'classes=[0,1]'
+  moelab diff dec-cpu idec-cpu --stage evaluation --seed 0
+  moelab diff 5375c2b5 9ca110c9                  two actions by their keys";
+
 pub const SHOW: &str = "\
 Examples:
   moelab show quickstart moe --seed 0
+  moelab show quickstart --metric acc             the runs behind a number
+  moelab show 5375c2b5                            a key, as `table --raw` gives it
   moelab show quickstart candidates --seed 0 --where min_cluster_fraction=0.01";
 
 pub const LOG: &str = "\

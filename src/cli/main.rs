@@ -2,8 +2,10 @@
 
 mod args;
 mod assign;
+mod compare;
 mod complete;
 mod device;
+mod diff;
 mod doctor;
 mod du;
 mod examples;
@@ -57,7 +59,9 @@ fn main() -> ExitCode {
         Command::Status(status) => status::main(&args.common, status),
         Command::Graph(graph) => graph::main(&args.common, graph),
         Command::Table(table) => table::main(&args.common, table),
+        Command::Compare(compare) => compare::main(&args.common, compare),
         Command::Show(show) => show::main(&args.common, show),
+        Command::Diff(diff) => diff::main(&args.common, diff),
         Command::Log(log) => log::main(&args.common, log),
         Command::Plot(plot) => plot::main(&args.common, plot),
         Command::Export(export) => export::main(&args.common, export),

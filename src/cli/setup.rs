@@ -6,6 +6,7 @@ use moelab_engine::plan::Plan;
 use moelab_engine::spec::{self, Experiment};
 use moelab_engine::stage::Registry;
 use moelab_engine::store::{Store, StoreError, sources};
+use moelab_results::Source;
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::{Write, stdout};
@@ -31,6 +32,17 @@ impl Setup {
             experiment,
             plan,
         })
+    }
+
+    /// What the results of the experiment are read from.
+    pub fn source<'a>(&'a self, store: Option<&'a Store>, data: &'a Path) -> Source<'a> {
+        Source {
+            experiment: &self.experiment,
+            plan: &self.plan,
+            registry: &self.registry,
+            store,
+            data,
+        }
     }
 }
 

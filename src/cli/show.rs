@@ -1,52 +1,94 @@
 //! `moelab show`.
 
-use crate::args::{Common, One};
+use crate::args::{Common, One, RunFormat, Show};
 use crate::exit::Exit;
 use crate::setup::{Setup, store_if_any};
+use moelab_engine::plan::NodeId;
 use moelab_engine::plan::select::Filter;
 use moelab_engine::run::{Question, Status, plan_status};
-use moelab_engine::store::{Manifest, Presence, Store};
+use moelab_engine::store::{Manifest, Store};
+use moelab_results::lineage::{self, Lineage};
+use serde_json::json;
 use std::io::{Write, stdout};
+use std::path::Path;
 use std::process::ExitCode;
 
-pub fn main(common: &Common, args: &One) -> Result<ExitCode, Exit> {
-    let (store, manifest) = find(common, args)?;
-    let mut out = stdout().lock();
-    let (key, made) = (manifest.key(), &manifest.provenance);
-    writeln!(out, "{} {key}", manifest.action.stage)?;
-    let by = format!(
-        "{} on {} ({}, {} threads)",
-        made.started, made.host, made.device, made.threads
-    );
-    writeln!(out, "  made {by} in {:.1} s by build {}", made.seconds, made.build)?;
-    writeln!(
-        out,
-        "  for {} stage {} in run {}",
-        made.origin.experiment, made.origin.stage, made.origin.run
-    )?;
-    for (library, version) in &made.libraries {
-        writeln!(out, "  {library} {version}")?;
-    }
-    writeln!(
-        out,
-        "settings {}",
-        serde_json::to_string_pretty(&manifest.action.config).expect("settings are plain data")
-    )?;
-    if let Some(seed) = &manifest.action.seed {
-        writeln!(out, "seed {seed}")?;
-    }
-    writeln!(out, "outputs")?;
-    for (name, output) in &manifest.outputs {
-        let place = match output.state {
-            Presence::Present => store.object_path(&output.digest).display().to_string(),
-            Presence::Evicted => format!("evicted, was {}", output.digest),
-        };
-        writeln!(out, "  {name} ({}, {} bytes) {place}", output.artifact, output.size)?;
-        if let Some(value) = manifest.values.get(name) {
-            writeln!(out, "    {value}")?;
+pub fn main(common: &Common, args: &Show) -> Result<ExitCode, Exit> {
+    let store = store_if_any(&common.store)?;
+    let lineage = match (is_key(&args.experiment), &args.stage, &args.metric) {
+        (Some(prefix), None, None) => Lineage::stored(existing(common, store.as_ref())?, prefix)?,
+        (_, None, None) => {
+            let what = "say which stage, or which number with --metric";
+            return Err(Exit::Usage(format!(
+                "{what}: moelab show {} STAGE",
+                args.experiment.display()
+            )));
         }
-    }
+        _ => {
+            let setup = Setup::of(&args.experiment, &args.overrides)?;
+            let filter = Filter::parse(args.seed, &args.conditions).map_err(|e| Exit::Usage(e.to_string()))?;
+            let data = std::path::absolute(&common.data)?;
+            let source = setup.source(store.as_ref(), &data);
+            let node = match (&args.stage, &args.metric) {
+                (Some(stage), _) => setup.plan.pick(&setup.experiment, stage, &filter),
+                (None, metric) => {
+                    let metric = metric.as_deref().unwrap_or_default();
+                    let numbers = lineage::numbers(&source, metric, &filter)?;
+                    if args.format == RunFormat::Text {
+                        stdout()
+                            .lock()
+                            .write_all(lineage::numbers_text(metric, &numbers).as_bytes())?;
+                    } else if numbers.len() != 1 {
+                        let all = numbers
+                            .iter()
+                            .map(|one| json!({"axes": one.axes, "value": one.value, "key": one.key()}));
+                        println!("{:#}", all.collect::<serde_json::Value>());
+                    }
+                    match &numbers[..] {
+                        [one] => Ok(one.node),
+                        _ => return Ok(ExitCode::SUCCESS),
+                    }
+                }
+            };
+            let node = node.map_err(|e| Exit::Usage(e.to_string()))?;
+            match Lineage::planned(&source, node) {
+                Some(lineage) => lineage,
+                None => return Err(unfinished(common, &setup, store.as_ref(), node)?),
+            }
+        }
+    };
+    let text = match args.format {
+        RunFormat::Text => lineage.text(existing(common, store.as_ref())?),
+        RunFormat::Json => format!("{:#}\n", lineage.json()),
+    };
+    stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn existing<'a>(common: &Common, store: Option<&'a Store>) -> Result<&'a Store, Exit> {
+    store.ok_or_else(|| Exit::Usage(format!("there is no store in {}", common.store.display())))
+}
+
+/// The beginning of a key, unless an experiment is called so.
+pub fn is_key(name: &Path) -> Option<&str> {
+    let text = name.to_str()?;
+    let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
+    let key = (6..=64).contains(&text.len()) && text.chars().all(hex);
+    (key && !name.exists() && !Path::new("experiments").join(format!("{text}.yaml")).exists()).then_some(text)
+}
+
+/// Says why an action has no result.
+pub fn unfinished(common: &Common, setup: &Setup, store: Option<&Store>, node: NodeId) -> Result<Exit, Exit> {
+    let data = std::path::absolute(&common.data)?;
+    let all = plan_status(&setup.plan, &setup.registry, store, &data, Question::default());
+    let why = all.iter().find(|one| one.node == node).map(|one| one.why.clone());
+    let why = why
+        .filter(|why| !why.is_empty())
+        .map_or_else(String::new, |why| format!(" ({why})"));
+    let stage = &setup.plan.graph[node].stage;
+    Ok(Exit::Usage(format!(
+        "`{stage}` has not run yet{why}: `moelab run` makes it"
+    )))
 }
 
 /// The finished action that is meant.
@@ -72,13 +114,6 @@ pub fn find(common: &Common, args: &One) -> Result<(Store, Manifest), Exit> {
                 args.stage
             ))),
         },
-        _ => {
-            let why = status.map(|one| one.why.clone()).filter(|why| !why.is_empty());
-            let why = why.map_or_else(String::new, |why| format!(" ({why})"));
-            Err(Exit::Usage(format!(
-                "`{}` has not run yet{why}: `moelab run` makes it",
-                args.stage
-            )))
-        }
+        (store, _) => Err(unfinished(common, &setup, store.as_ref(), node)?),
     }
 }

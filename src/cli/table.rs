@@ -4,14 +4,15 @@ use crate::args::{Common, Table as Args, TableFormat};
 use crate::exit::Exit;
 use crate::setup::{Setup, store_if_any};
 use moelab_engine::store::Store;
-use moelab_results::input::Input;
-use moelab_results::{Format, Lines, ResultsError, Table, render};
+use moelab_results::{Format, Lines, ResultsError, Source, Table, render};
 use std::io::{IsTerminal, Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Width of a line where no terminal tells its own.
 const WIDTH: usize = 120;
+/// Narrower terminals are treated as if they had so many columns.
+const LEAST: usize = 40;
 
 pub fn main(common: &Common, args: &Args) -> Result<ExitCode, Exit> {
     let setups: Vec<Setup> = args
@@ -41,9 +42,20 @@ pub fn print(
     common: &Common,
 ) -> Result<bool, Exit> {
     let data = std::path::absolute(&common.data)?;
-    let input = |setup: &Setup| Input::from_store(&setup.experiment, &setup.plan, &setup.registry, store, &data);
-    let inputs = setups.iter().map(input).collect::<Result<Vec<_>, _>>()?;
-    let table = Table::build(&inputs)?;
+    let sources: Vec<Source<'_>> = setups.iter().map(|setup| setup.source(store, &data)).collect();
+    let table = Table::build(&Source::inputs(&sources)?)?;
+    let lines = if raw { Lines::Raw } else { Lines::Cells };
+    output(format, to, table.notes(), |format| render(&table, format, lines))?;
+    Ok(!table.complete() || !table.below_min_seeds().is_empty())
+}
+
+/// Writes to a file or to standard output, and the notes that have no place in the document to standard error.
+pub fn output(
+    format: TableFormat,
+    to: Option<&Path>,
+    notes: &[String],
+    render: impl Fn(Format) -> Result<Vec<u8>, ResultsError>,
+) -> Result<(), Exit> {
     let format = match format {
         TableFormat::Text => Format::Terminal { width: width() },
         TableFormat::Md => Format::Markdown,
@@ -57,7 +69,7 @@ pub fn print(
             "Parquet is no text: name a file with --to, or redirect the output".into(),
         ));
     }
-    let bytes = render(&table, format, if raw { Lines::Raw } else { Lines::Cells })?;
+    let bytes = render(format)?;
     match to {
         Some(file) => {
             std::fs::write(file, bytes).map_err(|e| Exit::Usage(format!("cannot write {}: {e}", file.display())))?;
@@ -65,16 +77,18 @@ pub fn print(
         None => stdout().lock().write_all(&bytes)?,
     }
     if !format.holds_notes() {
-        table.notes().iter().for_each(|note| eprintln!("note: {note}"));
+        notes.iter().for_each(|note| eprintln!("note: {note}"));
     }
-    Ok(!table.complete() || !table.below_min_seeds().is_empty())
+    Ok(())
 }
 
 fn width() -> usize {
     if !stdout().is_terminal() {
-        return WIDTH;
+        // A pager or a script may know better.
+        let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        return told.unwrap_or(WIDTH).max(LEAST);
     }
-    usize::from(console::Term::stdout().size().1).max(40)
+    usize::from(console::Term::stdout().size().1).max(LEAST)
 }
 
 impl From<ResultsError> for Exit {

@@ -44,7 +44,7 @@ pub use metrics::{Metric, Reading, Reduce};
 pub use pipeline::{InputSpec, Pipeline, StageSpec};
 pub use report::{Problem, Report};
 pub use retry::Retry;
-pub use table::{Reference, Table};
+pub use table::{Better, Cells, Reference, Table};
 
 /// A validated experiment.
 #[derive(Clone, Debug)]

@@ -2,10 +2,14 @@
 
 use crate::collect::{ACTION, Collected};
 use crate::error::ResultsError;
+use crate::statistics::bootstrap;
 use polars::prelude::*;
+use rayon::prelude::*;
 
 /// Tells rows with a seed from rows without; internal to tables.
 pub(crate) const SEEDED: &str = "#seeded";
+/// Per cell the numbers of its lines in the raw table; internal to tables.
+pub(crate) const LINES: &str = "#lines";
 
 /// One line per row of the table, metric and *action*.
 ///
@@ -25,23 +29,53 @@ pub(crate) fn distinct(collected: &Collected) -> Result<DataFrame, ResultsError>
 /// One line per row and metric, grouped by everything but the seed.
 ///
 /// `n` counts values, `expected` actions, so k/N is always at hand; `n + missing + failed = expected`. The standard
-/// deviation is the sample's (n − 1) and null at n = 1.
+/// deviation is the sample's (n − 1) and null at n = 1, and so is the interval of the mean.
 pub(crate) fn aggregate(raw: &DataFrame, collected: &Collected) -> Result<DataFrame, ResultsError> {
     let counted = |status: &str| col("status").eq(lit(status)).cast(DataType::UInt32).sum();
     let value = || col("value");
-    let frame = raw.clone().lazy().group_by_stable(keys(collected)).agg([
+    let numbered = raw.clone().lazy().with_row_index(LINES, None);
+    let frame = numbered.group_by_stable(keys(collected)).agg([
+        col(LINES),
         value().count().cast(DataType::UInt32).alias("n"),
         len().cast(DataType::UInt32).alias("expected"),
         counted("missing").cast(DataType::UInt32).alias("missing"),
         counted("failed").cast(DataType::UInt32).alias("failed"),
         value().mean().alias("mean"),
-        value().std(1).alias("std"),
+        // Of equal values the mean may be off by a last bit, and they would seem to differ.
+        when(value().min().eq(value().max()).and(value().count().gt(lit(1))))
+            .then(lit(0.0))
+            .otherwise(value().std(1))
+            .alias("std"),
         value().min().alias("min"),
         value().median().alias("median"),
         value().max().alias("max"),
         col("seed").count().gt(lit(0)).alias(SEEDED),
     ]);
-    Ok(frame.collect()?)
+    let mut frame = frame.collect()?;
+    let values = raw.column("value")?.f64()?.rechunk();
+    let samples = lines(&frame)?;
+    let intervals: Vec<Option<(f64, f64)>> = samples
+        .par_iter()
+        .map(|lines| {
+            let sample: Vec<f64> = lines.iter().filter_map(|line| values.get(*line as usize)).collect();
+            bootstrap::interval(&sample)
+        })
+        .collect();
+    let after = frame.try_get_column_index("std")? + 1;
+    let bound = |of: fn((f64, f64)) -> f64| intervals.iter().map(|bounds| bounds.map(of)).collect::<Vec<_>>();
+    frame.insert_column(after, Column::new("ci_low".into(), bound(|(low, _)| low)))?;
+    frame.insert_column(after + 1, Column::new("ci_high".into(), bound(|(_, high)| high)))?;
+    Ok(frame)
+}
+
+/// Lines of the raw table, per cell.
+pub(crate) fn lines(aggregated: &DataFrame) -> PolarsResult<Vec<Vec<u32>>> {
+    let lists = aggregated.column(LINES)?.list()?;
+    let lines = |list: Option<Series>| -> PolarsResult<Vec<u32>> {
+        let list = list.expect("no cell is without lines");
+        Ok(list.u32()?.iter().flatten().collect())
+    };
+    (0..lists.len()).map(|cell| lines(lists.get_as_series(cell))).collect()
 }
 
 /// What tells the cells of a table apart.
@@ -94,6 +128,24 @@ mod tests {
     fn one_seed_has_no_spread() {
         let frame = table(sample(&[(10, &[Some(0.5)])]));
         assert_eq!((float(&frame, "mean", 0), float(&frame, "std", 0)), (Some(0.5), None));
+        assert_eq!((float(&frame, "ci_low", 0), float(&frame, "ci_high", 0)), (None, None));
+    }
+
+    #[test]
+    fn equal_seeds_have_exactly_no_spread() {
+        let frame = table(sample(&[(10, &[Some(0.1), Some(0.1), Some(0.1)])]));
+        assert_eq!(float(&frame, "std", 0), Some(0.0));
+        assert_eq!(float(&frame, "ci_low", 0), float(&frame, "ci_high", 0));
+    }
+
+    #[test]
+    fn the_interval_is_that_of_the_values_there_are() {
+        let frame = table(sample(&[(10, &[Some(0.25), None, Some(0.75)])]));
+        let (low, high) = bootstrap::interval(&[0.25, 0.75]).unwrap();
+        assert_eq!(
+            (float(&frame, "ci_low", 0), float(&frame, "ci_high", 0)),
+            (Some(low), Some(high))
+        );
     }
 
     #[test]

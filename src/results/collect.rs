@@ -1,6 +1,7 @@
 //! From experiments to one tidy frame: a line per metric and action behind it.
 
 use crate::error::ResultsError;
+use crate::gaps;
 use crate::input::{Input, Reading};
 use crate::reading::{Found, Histories, Status, read};
 use crate::rows::{Grid, Place, decide};
@@ -8,7 +9,7 @@ use polars::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of the tidy columns; an axis called like one of them becomes `param.NAME`.
-const RESERVED: [&str; 18] = [
+const RESERVED: [&str; 21] = [
     "experiment",
     "kind",
     "metric",
@@ -18,9 +19,12 @@ const RESERVED: [&str; 18] = [
     "failed",
     "mean",
     "std",
+    "ci_low",
+    "ci_high",
     "min",
     "median",
     "max",
+    "mark",
     "source",
     "seed",
     "value",
@@ -31,8 +35,6 @@ const RESERVED: [&str; 18] = [
 /// Number of the action in the whole frame: what tells two equal values from one value read twice.
 /// No axis can be called so.
 pub(crate) const ACTION: &str = "#action";
-/// Reasons for failures that are told one by one.
-const TOLD: usize = 8;
 
 /// Everything the tables are computed from.
 pub(crate) struct Collected {
@@ -43,6 +45,8 @@ pub(crate) struct Collected {
     pub(crate) axes: Vec<String>,
     /// Metrics over all experiments, in the order of the columns.
     pub(crate) metrics: Vec<String>,
+    /// Identity of the data behind each action, by its number in the frame.
+    pub(crate) origins: Vec<BTreeSet<String>>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -74,7 +78,7 @@ pub(crate) fn collect(inputs: &[Input]) -> Result<Collected, ResultsError> {
         let (rows, said) = decide(input, &grid)?;
         notes.extend(said);
         let found = read_all(input)?;
-        notes.extend(reasons(input, &found));
+        notes.extend(gaps::notes(input, &grid, &rows, &found));
         parts.push((input, grid, rows, found));
     }
     let axes = union(
@@ -123,6 +127,11 @@ pub(crate) fn collect(inputs: &[Input]) -> Result<Collected, ResultsError> {
         frame: columns.frame()?,
         axes,
         metrics,
+        origins: inputs
+            .iter()
+            .flat_map(|input| &input.actions)
+            .map(|a| a.origins.clone())
+            .collect(),
         notes,
     })
 }
@@ -155,9 +164,9 @@ fn union(names: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// (action, metric) → what was found.
-type Readings = BTreeMap<(usize, usize), Found>;
+pub(crate) type Readings = BTreeMap<(usize, usize), Found>;
 
-fn read_all(input: &Input) -> Result<Readings, ResultsError> {
+pub(crate) fn read_all(input: &Input) -> Result<Readings, ResultsError> {
     let mut wanted = BTreeSet::new();
     for run in &input.runs {
         for (metric, declared) in input.metrics.iter().enumerate() {
@@ -203,43 +212,6 @@ fn read_all(input: &Input) -> Result<Readings, ResultsError> {
         }
     }
     Ok(readings)
-}
-
-/// Why values are missing or failed, one note per reason.
-fn reasons(input: &Input, found: &Readings) -> Vec<String> {
-    // (status, message) → (actions, metrics)
-    let mut reasons = BTreeMap::<_, (BTreeSet<usize>, BTreeSet<usize>)>::new();
-    for ((action, metric), found) in found {
-        if let Some(message) = &found.message {
-            let (actions, metrics) = reasons.entry((found.status.name(), message.as_str())).or_default();
-            actions.insert(*action);
-            metrics.insert(*metric);
-        }
-    }
-    let told = reasons
-        .iter()
-        .take(TOLD)
-        .map(|((status, message), (actions, metrics))| {
-            let names = metrics
-                .iter()
-                .map(|&m| format!("`{}`", input.metrics[m].name))
-                .collect::<Vec<_>>()
-                .join(", ");
-            let times = match actions.len() {
-                1 => "1 action".to_owned(),
-                n => format!("{n} actions"),
-            };
-            format!("{}: {names} {status} in {times}: {message}", input.experiment)
-        });
-    let mut notes: Vec<String> = told.collect();
-    if reasons.len() > TOLD {
-        notes.push(format!(
-            "{}: … and {} other reasons",
-            input.experiment,
-            reasons.len() - TOLD
-        ));
-    }
-    notes
 }
 
 #[derive(Default)]

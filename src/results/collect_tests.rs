@@ -98,48 +98,7 @@ fn a_metric_name_that_one_run_has_is_a_failure_of_the_others() {
     assert_eq!(strings(&found.frame, "status")[1].as_deref(), Some("failed"));
     assert_eq!(
         found.notes,
-        ["mnist-moe: `acc` failed in 1 action: `evaluation.metrics` holds no `acc`"]
-    );
-}
-
-#[test]
-fn a_reason_is_told_once_for_all_it_stopped() {
-    let mut build =
-        sample(&[(10, &[Some(0.5)])]).metrics([field("acc", "evaluation", "acc"), field("nmi", "evaluation", "nmi")]);
-    for seed in 1..4 {
-        let run = build.run(json!({"alpha": 10}), seed);
-        build.act(
-            run,
-            "evaluation",
-            &format!("f{seed}"),
-            action(State::Failed("moe: out of memory".into())),
-        );
-    }
-    build.input.metrics.truncate(1);
-    build.input.metrics.push(field("same", "evaluation", "acc"));
-    let notes = collect(&[build.input]).unwrap().notes;
-    assert_eq!(
-        notes,
-        ["mnist-moe: `acc`, `same` failed in 3 actions: moe: out of memory"]
-    );
-}
-
-#[test]
-fn many_reasons_are_cut_short() {
-    let mut build = sample(&[(10, &[Some(0.5)])]);
-    for seed in 1..=20 {
-        let run = build.run(json!({"alpha": 10}), seed);
-        build.act(
-            run,
-            "evaluation",
-            &format!("f{seed}"),
-            action(State::Failed(format!("reason {seed:02}"))),
-        );
-    }
-    let notes = collect(&[build.input]).unwrap().notes;
-    assert_eq!(
-        (notes.len(), notes[8].as_str()),
-        (9, "mnist-moe: … and 12 other reasons")
+        ["mnist-moe: `acc` failed for seed 1 at alpha=10: `evaluation.metrics` holds no `acc`"]
     );
 }
 

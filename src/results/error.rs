@@ -28,6 +28,34 @@ pub enum ResultsError {
         wanted: String,
         hint: String,
     },
+    #[error("`{experiment}` declares no metric `{metric}`\n  = {hint}")]
+    UnknownMetric {
+        metric: String,
+        experiment: String,
+        hint: String,
+    },
+    #[error("`{axis}` is no axis of the matrix of `{experiment}`\n  = {hint}")]
+    NotAnAxis {
+        axis: String,
+        experiment: String,
+        hint: String,
+    },
+    #[error("the axis `{axis}` of `{experiment}` has no value {value}\n  = it has {known}")]
+    UnknownValue {
+        axis: String,
+        value: String,
+        experiment: String,
+        known: String,
+    },
+    #[error("{a} and {b} have nothing in common: {why}")]
+    NothingInCommon { a: String, b: String, why: String },
+    #[error("there is no finished number of {side} in the store\n  = `moelab run {experiment}` makes them")]
+    NeverRun { experiment: String, side: String },
+    #[error("{}", match found {
+        0 => format!("no finished action of the store has a key that begins with {prefix}"),
+        n => format!("{n} actions of the store have keys that begin with {prefix}; write more of it"),
+    })]
+    NoSuchKey { prefix: String, found: usize },
     #[error("{} cannot be read as Parquet: {source}\n  = `moelab verify` checks the store", path.display())]
     Unreadable { path: PathBuf, source: Box<PolarsError> },
     #[error(transparent)]

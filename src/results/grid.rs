@@ -1,11 +1,13 @@
 //! The table as people read it: text in rows and columns, before any syntax.
 
+use crate::input::Cells;
+use crate::mark::{Legend, Mark};
 use crate::number::Digits;
 use crate::table::{Cell, Table};
 use std::collections::BTreeMap;
 
 /// What stands where there is nothing.
-const NOTHING: &str = "–";
+pub(crate) const NOTHING: &str = "–";
 
 /// What a column is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +23,16 @@ pub(crate) enum Role {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Head {
+    /// What neighbouring columns share: the value of an axis, or the metric.
+    pub(crate) group: Option<String>,
     pub(crate) title: String,
     pub(crate) role: Role,
 }
 
 impl Head {
-    fn new(title: &str, role: Role) -> Self {
+    pub(crate) fn new(title: &str, role: Role) -> Self {
         Self {
+            group: None,
             title: title.to_owned(),
             role,
         }
@@ -36,69 +41,121 @@ impl Head {
     pub(crate) fn right(&self) -> bool {
         matches!(self.role, Role::Number | Role::Seeds)
     }
+
+    /// The whole title in one line.
+    pub(crate) fn line(&self) -> String {
+        match &self.group {
+            Some(group) => format!("{group} {}", self.title),
+            None => self.title.clone(),
+        }
+    }
 }
 
 /// Rows and columns of text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Grid {
+    /// What stands above.
+    pub(crate) title: Option<String>,
     pub(crate) heads: Vec<Head>,
     pub(crate) ours: Vec<Vec<String>>,
     pub(crate) published: Vec<Vec<String>>,
+    /// (row of `ours`, column) → how that cell stands.
+    pub(crate) marks: BTreeMap<(usize, usize), Mark>,
+    /// How the marks are to be read.
+    pub(crate) legend: Option<Legend>,
     pub(crate) notes: Vec<String>,
 }
 
+/// One column of numbers: a metric, at values of the axes that are spread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place<'a> {
+    spread: Vec<Option<&'a str>>,
+    metric: &'a str,
+}
+
 impl Grid {
-    /// Rows as the experiment asks for, one column per metric.
+    /// Rows and columns as the experiment asks for.
     pub(crate) fn pivot(table: &Table) -> Self {
+        let spread: Vec<usize> = positions(table, |axis| table.spread.contains(axis));
+        let rows: Vec<usize> = positions(table, |axis| !table.spread.contains(axis));
         // Without axes a row needs a name all the same.
-        let named = table.experiments > 1 || table.axes.is_empty();
+        let named = table.experiments > 1 || rows.is_empty();
+        let places = places(table, &spread);
         let mut heads: Vec<Head> = named.then(|| Head::new("experiment", Role::Key)).into_iter().collect();
-        heads.extend(table.axes.iter().map(|axis| Head::new(axis, Role::Key)));
-        heads.extend(table.metrics.iter().map(|metric| Head::new(metric, Role::Number)));
+        heads.extend(rows.iter().map(|&axis| Head::new(&table.axes[axis], Role::Key)));
+        let first = heads.len();
+        heads.extend(places.iter().map(|place| head(place, table.metrics.len())));
         heads.push(Head::new("seeds", Role::Seeds));
         if !table.published.is_empty() {
             heads.push(Head::new("source", Role::Source));
         }
         let digits = digits(table);
-        let width = heads.len();
         let key = |experiment: &str, axes: &[Option<String>]| {
             let mut row: Vec<String> = named.then(|| experiment.to_owned()).into_iter().collect();
-            row.extend(axes.iter().map(|value| value.clone().unwrap_or_default()));
+            row.extend(rows.iter().map(|&axis| axes[axis].clone().unwrap_or_default()));
             row
         };
-        let ours = rows(table).into_iter().map(|cells| {
-            let uniform = cells
-                .iter()
-                .filter(|c| c.seeded)
-                .all(|c| c.expected == seeds_of(&cells));
+        let mut grid = Self {
+            legend: table.legend.clone(),
+            notes: table.notes().to_vec(),
+            ..Self::default()
+        };
+        for cells in by_row(table, &rows) {
+            let expected = seeds_of(&cells);
+            let uniform = cells.iter().filter(|c| c.seeded).all(|c| c.expected == expected);
             let mut row = key(&cells[0].experiment, &cells[0].axes);
-            row.extend(table.metrics.iter().map(|metric| {
-                let cell = cells.iter().find(|cell| cell.metric == *metric);
-                cell.map_or_else(String::new, |cell| text(cell, digits[metric.as_str()], uniform))
-            }));
+            for (column, place) in places.iter().enumerate() {
+                let cell = cells.iter().find(|cell| place_of(cell, &spread) == *place);
+                let digits = digits[place.metric];
+                row.push(cell.map_or_else(String::new, |cell| text(cell, table.print, digits, uniform)));
+                let mark = cell.and_then(|cell| cell.mark);
+                grid.marks
+                    .extend(mark.map(|mark| ((grid.ours.len(), first + column), mark)));
+            }
             row.push(seeds(&cells));
-            row.resize(width, String::new());
-            row
-        });
-        let ours = ours.collect();
-        let mut published: Vec<Vec<String>> = Vec::new();
+            row.resize(heads.len(), String::new());
+            grid.ours.push(row);
+        }
         for reference in &table.published {
             let mut row = key("", &reference.axes);
-            row.extend(table.metrics.iter().zip(&reference.values).map(|(metric, value)| {
-                value.map_or_else(|| NOTHING.to_owned(), |x| digits[metric.as_str()].with_spread(x, None))
+            row.extend(places.iter().map(|place| {
+                let metric = table.metrics.iter().position(|metric| metric == place.metric);
+                let mut here = spread.iter().zip(&place.spread);
+                let here = here.all(|(&axis, value)| reference.axes[axis].as_deref() == *value);
+                let value = metric.and_then(|metric| reference.values[metric]).filter(|_| here);
+                value.map_or_else(|| NOTHING.to_owned(), |x| digits[place.metric].with_spread(x, None))
             }));
             row.push(reference.runs.clone().unwrap_or_default());
             row.push(reference.source.clone());
-            // Experiments set beside each other often cite the same rows.
-            if !published.contains(&row) {
-                published.push(row);
-            }
+            grid.publish(row);
         }
-        Self {
-            heads,
-            ours,
-            published,
-            notes: table.notes().to_vec(),
+        if table.print == Cells::MeanCi {
+            let level = 100.0 * crate::statistics::LEVEL;
+            grid.notes.insert(
+                0,
+                format!("[ ] holds the mean with {level} % confidence (bootstrap over the seeds)"),
+            );
+        }
+        grid.heads = heads;
+        grid
+    }
+
+    /// Adds a published row. Experiments set beside each other often cite the same ones, and a source with a number for
+    /// each of several columns is one row.
+    fn publish(&mut self, row: Vec<String>) {
+        let fits = |known: &[String]| {
+            let mut cells = known.iter().zip(&row);
+            cells.all(|(a, b)| a == b || a == NOTHING || b == NOTHING)
+        };
+        match self.published.iter_mut().find(|known| fits(known)) {
+            Some(known) => {
+                for (cell, new) in known.iter_mut().zip(row) {
+                    if cell == NOTHING {
+                        *cell = new;
+                    }
+                }
+            }
+            None => self.published.push(row),
         }
     }
 
@@ -132,24 +189,71 @@ impl Grid {
         Self {
             heads,
             ours: (0..frame.height()).map(line).collect(),
-            published: Vec::new(),
             notes: table.notes().to_vec(),
+            ..Self::default()
         }
     }
 }
 
-/// Cells by row, in the order of the table.
-fn rows(table: &Table) -> Vec<Vec<&Cell>> {
-    let mut index: BTreeMap<(&str, &[Option<String>]), usize> = BTreeMap::new();
-    let mut rows: Vec<Vec<&Cell>> = Vec::new();
-    for cell in &table.cells {
-        let at = *index.entry((&cell.experiment, &cell.axes)).or_insert_with(|| {
-            rows.push(Vec::new());
-            rows.len() - 1
-        });
-        rows[at].push(cell);
+/// Positions of the axes for which something holds.
+fn positions(table: &Table, holds: impl Fn(&String) -> bool) -> Vec<usize> {
+    (0..table.axes.len()).filter(|&axis| holds(&table.axes[axis])).collect()
+}
+
+fn place_of<'a>(cell: &'a Cell, spread: &[usize]) -> Place<'a> {
+    Place {
+        spread: spread.iter().map(|&axis| cell.axes[axis].as_deref()).collect(),
+        metric: &cell.metric,
     }
-    rows
+}
+
+/// The columns of numbers: values of the spread axes as they come up, and under each the metrics.
+fn places<'a>(table: &'a Table, spread: &[usize]) -> Vec<Place<'a>> {
+    let mut values: Vec<Vec<Option<&str>>> = Vec::new();
+    for cell in &table.cells {
+        let place = place_of(cell, spread);
+        if !values.contains(&place.spread) {
+            values.push(place.spread);
+        }
+    }
+    let place = |spread: &Vec<Option<&'a str>>, metric: &'a String| Place {
+        spread: spread.clone(),
+        metric,
+    };
+    let metrics = |spread: Vec<Option<&'a str>>| table.metrics.iter().map(move |metric| place(&spread, metric));
+    values.into_iter().flat_map(metrics).collect()
+}
+
+/// Over several metrics stand the values; over the values of a single one stands the metric.
+fn head(place: &Place<'_>, metrics: usize) -> Head {
+    let values: Vec<&str> = place.spread.iter().map(|value| value.unwrap_or(NOTHING)).collect();
+    let values = values.join(", ");
+    match (values.is_empty(), metrics) {
+        (true, _) => Head::new(place.metric, Role::Number),
+        (false, 1) => Head {
+            group: Some(place.metric.to_owned()),
+            ..Head::new(&values, Role::Number)
+        },
+        (false, _) => Head {
+            group: Some(values),
+            ..Head::new(place.metric, Role::Number)
+        },
+    }
+}
+
+/// Cells by row, in the order of the table.
+fn by_row<'a>(table: &'a Table, rows: &[usize]) -> Vec<Vec<&'a Cell>> {
+    let mut index: BTreeMap<(&str, Vec<Option<&str>>), usize> = BTreeMap::new();
+    let mut found: Vec<Vec<&Cell>> = Vec::new();
+    for cell in &table.cells {
+        let key = rows.iter().map(|&axis| cell.axes[axis].as_deref()).collect();
+        let at = *index.entry((&cell.experiment, key)).or_insert_with(|| {
+            found.push(Vec::new());
+            found.len() - 1
+        });
+        found[at].push(cell);
+    }
+    found
 }
 
 /// Digits per metric, from all values and published ones.
@@ -191,16 +295,19 @@ fn seeds_of(cells: &[&Cell]) -> u32 {
     cells.iter().find(|cell| cell.seeded).map_or(1, |cell| cell.expected)
 }
 
-fn text(cell: &Cell, digits: Digits, uniform: bool) -> String {
+fn text(cell: &Cell, print: Cells, digits: Digits, uniform: bool) -> String {
     let count = format!("({}/{})", cell.n, cell.expected);
-    match cell.mean {
-        None => format!("{NOTHING} {count}"),
-        Some(mean) => {
-            let text = digits.with_spread(mean, cell.std);
-            let marked = !cell.complete() || cell.seeded && !uniform;
-            if marked { format!("{text} {count}") } else { text }
-        }
-    }
+    let (Some(mean), Some([min, median, max])) = (cell.mean, cell.range) else {
+        return format!("{NOTHING} {count}");
+    };
+    let text = match print {
+        Cells::MeanStd => digits.with_spread(mean, cell.std),
+        Cells::MeanCi => digits.with_bounds(mean, cell.ci),
+        Cells::MedianRange => digits.with_bounds(median, (cell.n > 1).then_some((min, max))),
+        Cells::Mean => digits.with_bounds(mean, None),
+    };
+    let counted = !cell.complete() || cell.seeded && !uniform;
+    if counted { format!("{text} {count}") } else { text }
 }
 
 /// One number where all cells of the row have it, else from least to most; the cells then say their own.
@@ -214,79 +321,5 @@ fn seeds(cells: &[&Cell]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::input::State;
-    use crate::testing::{Build, action, field, sample};
-    use serde_json::json;
-
-    fn pivot(build: Build) -> Grid {
-        Grid::pivot(&Table::build(&[build.input]).unwrap())
-    }
-
-    #[test]
-    fn a_complete_row_says_its_seeds_once() {
-        let grid = pivot(sample(&[(10, &[Some(0.9), Some(0.8), Some(0.7)])]));
-        assert_eq!(grid.ours, [["10", "0.800 ± 0.100", "3"]]);
-    }
-
-    #[test]
-    fn a_gap_is_marked_in_the_cell() {
-        let grid = pivot(sample(&[
-            (10, &[Some(0.9), None, Some(0.7)]),
-            (20, &[None, None, None]),
-        ]));
-        assert_eq!(grid.ours, [["10", "0.800 ± 0.141 (2/3)", "2"], ["20", "– (0/3)", "0"]]);
-    }
-
-    #[test]
-    fn cells_of_different_counts_give_a_range() {
-        let mut build = sample(&[(10, &[Some(0.9), Some(0.7)])]);
-        build.input.metrics.push(field("nmi", "other", "nmi"));
-        build.done(0, "other", "o0", json!({"nmi": 0.5}));
-        build.act(1, "other", "o1", action(State::Missing(None)));
-        assert_eq!(pivot(build).ours, [["10", "0.800 ± 0.141", "0.500 (1/2)", "1–2"]]);
-    }
-
-    #[test]
-    fn what_depends_on_no_seed_does_not_lower_the_count() {
-        let mut build = sample(&[(10, &[Some(0.9), Some(0.7)])]);
-        build.input.metrics.push(field("size", "data", "size"));
-        for run in [0, 1] {
-            build.done(run, "data", "d", json!({"size": 70000})).seeded = false;
-        }
-        assert_eq!(pivot(build).ours, [["10", "0.800 ± 0.141", "70000", "2"]]);
-    }
-
-    #[test]
-    fn a_metric_that_a_row_does_not_have_is_blank() {
-        let mut build = sample(&[(10, &[Some(0.9)]), (20, &[Some(0.7)])]);
-        build.input.metrics.push(field("nmi", "other", "nmi"));
-        build.done(0, "other", "o", json!({"nmi": 0.5}));
-        assert_eq!(pivot(build).ours[1], ["20", "0.700", "", "1"]);
-    }
-
-    #[test]
-    fn a_table_without_axes_names_its_experiment() {
-        let build = Build::new("one", &[]).metrics([field("acc", "a", "acc")]);
-        let mut build = build;
-        let run = build.run(json!({}), 0);
-        build.done(run, "a", "a", json!({"acc": 0.5}));
-        let grid = pivot(build);
-        assert_eq!(
-            (grid.heads[0].title.as_str(), grid.ours[0][0].as_str()),
-            ("experiment", "one")
-        );
-    }
-
-    #[test]
-    fn a_raw_line_has_a_short_key() {
-        let table = Table::build(&[sample(&[(10, &[Some(0.9), None])]).input]).unwrap();
-        let grid = Grid::raw(&table);
-        assert_eq!(
-            grid.ours[0],
-            ["mnist-moe", "10", "0", "acc", "0.9", "ok", "key-e-10", "cpu"]
-        );
-        assert_eq!(grid.ours[1][4..6], ["", "missing"]);
-    }
-}
+#[path = "grid_tests.rs"]
+mod tests;

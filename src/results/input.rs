@@ -3,6 +3,7 @@
 //! An [`Input`] is one experiment with what the store knows of it. It is plain data, so that tables can be built and
 //! tested without a store; [`Input::from_store`] fills it from a plan.
 
+pub use moelab_engine::spec::{Better, Cells};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -18,8 +19,12 @@ pub struct Input {
     pub actions: Vec<Action>,
     /// The columns, in the order of the table.
     pub metrics: Vec<Metric>,
-    /// Axes that tell rows apart. An axis left out must not matter to any metric; one that does is added.
+    /// Axes that tell cells apart. An axis left out must not matter to any metric; one that does is added.
     pub rows: Vec<String>,
+    /// Those of `rows` that stand in the columns of the table.
+    pub spread: Vec<String>,
+    /// What is printed of a cell.
+    pub cells: Cells,
     /// Cells with fewer seeds are incomplete even if nothing more was asked for.
     pub min_seeds: u64,
     pub references: Vec<Reference>,
@@ -43,6 +48,8 @@ pub struct Action {
     pub seeded: bool,
     /// Device kinds (`cpu`, `cuda`, `flex`) on which it and its ancestors computed numbers that depend on the device.
     pub devices: BTreeSet<String>,
+    /// Tells apart what it was computed from: digests of the labels, or else of the data, at the beginning of its DAG.
+    pub origins: BTreeSet<String>,
     pub state: State,
 }
 
@@ -71,6 +78,8 @@ pub struct Metric {
     pub stage: String,
     pub output: String,
     pub reading: Reading,
+    /// Which way is better; that decides what is marked.
+    pub better: Better,
 }
 
 /// How the number is read from the output.

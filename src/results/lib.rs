@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! plan + store ─▶ Input ─▶ raw frame ─▶ tidy frame ─▶ md, LaTeX, terminal (pivoted), csv, json, parquet (tidy)
-//!   store.rs     input.rs  collect.rs   aggregate.rs   grid.rs, render/
+//!   source.rs    input.rs  collect.rs   aggregate.rs   grid.rs, render/
 //! ```
 //!
 //! Rules that hold throughout:
@@ -16,21 +16,31 @@
 //! - The standard deviation is the sample's, and absent at n = 1.
 
 mod aggregate;
+#[cfg(test)]
+mod bench;
 mod collect;
+pub mod compare;
+pub mod diff;
 mod error;
 pub mod export;
 pub mod figure;
+mod gaps;
 mod grid;
 mod history;
 pub mod input;
+pub mod lineage;
+mod mark;
 mod number;
+mod pairing;
 mod reading;
 mod reference;
 pub mod render;
 mod report;
 mod rows;
-mod store;
+mod source;
+mod statistics;
 mod stored;
+mod survey;
 mod table;
 mod tensors;
 #[cfg(test)]
@@ -38,8 +48,10 @@ mod testing;
 
 pub use error::ResultsError;
 pub use input::Input;
+pub use mark::Mark;
 pub use reference::Published;
 pub use render::{Format, Lines, render};
 pub use report::{Program, report};
+pub use source::Source;
 pub use stored::Stored;
 pub use table::{Cell, Table};

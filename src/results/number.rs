@@ -45,6 +45,42 @@ impl Digits {
         }
     }
 
+    /// `+0.030`: a difference.
+    pub(crate) fn signed(self, x: f64) -> String {
+        let digits = if self == Self::Integers {
+            Self::Decimals(1)
+        } else {
+            self
+        };
+        let text = digits.plain(x);
+        if x > 0.0 {
+            format!("+{text}")
+        } else {
+            text.replace('-', "−")
+        }
+    }
+
+    /// `0.953 [0.941, 0.962]`: a number with what it lies between.
+    pub(crate) fn with_bounds(self, number: f64, bounds: Option<(f64, f64)>) -> String {
+        let digits = match self {
+            Self::Integers
+                if number.fract() != 0.0 || bounds.is_some_and(|(a, b)| a.fract() != 0.0 || b.fract() != 0.0) =>
+            {
+                Self::Decimals(1)
+            }
+            other => other,
+        };
+        match bounds {
+            Some((low, high)) => format!(
+                "{} [{}, {}]",
+                digits.plain(number),
+                digits.plain(low),
+                digits.plain(high)
+            ),
+            None => digits.plain(number),
+        }
+    }
+
     /// A number by itself. One that would be shown as zero without being it gets its power of ten.
     fn plain(self, x: f64) -> String {
         match self {
@@ -80,6 +116,17 @@ mod tests {
     fn scores_have_three_decimals() {
         assert_eq!(shown(&[0.95, 1.0], 0.953_21, Some(0.012_34)), "0.953 ± 0.012");
         assert_eq!(shown(&[0.95], 0.95, None), "0.950");
+    }
+
+    #[test]
+    fn bounds_have_the_digits_of_their_number() {
+        assert_eq!(
+            Digits::Decimals(3).with_bounds(0.95, Some((0.9, 1.0))),
+            "0.950 [0.900, 1.000]"
+        );
+        assert_eq!(Digits::Integers.with_bounds(10.0, Some((9.0, 11.0))), "10 [9, 11]");
+        assert_eq!(Digits::Integers.with_bounds(9.5, Some((9.0, 10.0))), "9.5 [9.0, 10.0]");
+        assert_eq!(Digits::Decimals(3).with_bounds(0.95, None), "0.950");
     }
 
     #[test]

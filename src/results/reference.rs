@@ -102,6 +102,7 @@ pub(crate) fn frame(rows: &[Published], axes: &[String], metrics: &[String]) -> 
             |(row, _, value): &(&Published, &String, f64)| (statistic(row.runs.as_deref()).0 == name).then_some(*value);
         Column::new(name.into(), lines.iter().map(of).collect::<Vec<_>>())
     };
+    let blank = |name: &str| Column::full_null(name.into(), lines.len(), &DataType::Float64);
     let none = |name: &str| Column::full_null(name.into(), lines.len(), &DataType::UInt32);
     let runs: Vec<_> = lines
         .iter()
@@ -126,10 +127,13 @@ pub(crate) fn frame(rows: &[Published], axes: &[String], metrics: &[String]) -> 
         none("missing"),
         none("failed"),
         number("mean"),
-        Column::full_null("std".into(), lines.len(), &DataType::Float64),
+        blank("std"),
+        blank("ci_low"),
+        blank("ci_high"),
         number("min"),
         number("median"),
         number("max"),
+        text("mark", &|_| None),
         text("source", &|row| {
             Some(
                 row.runs

@@ -10,6 +10,7 @@ mod terminal;
 use crate::error::ResultsError;
 use crate::grid::Grid;
 use crate::table::Table;
+use polars::prelude::DataFrame;
 
 /// What a table is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,14 +45,14 @@ pub enum Lines {
 
 /// Writes a table down. Everything but Parquet is UTF-8 that ends in a newline.
 pub fn render(table: &Table, format: Format, lines: Lines) -> Result<Vec<u8>, ResultsError> {
-    let frame = match lines {
-        Lines::Cells => table.tidy(),
-        Lines::Raw => table.raw(),
-    };
-    let grid = || match lines {
-        Lines::Cells => Grid::pivot(table),
-        Lines::Raw => Grid::raw(table),
-    };
+    match lines {
+        Lines::Cells => write(format, table.tidy(), || Grid::pivot(table)),
+        Lines::Raw => write(format, table.raw(), || Grid::raw(table)),
+    }
+}
+
+/// Writes for people from `grid`, for programs from `frame`.
+pub(crate) fn write(format: Format, frame: &DataFrame, grid: impl Fn() -> Grid) -> Result<Vec<u8>, ResultsError> {
     Ok(match format {
         Format::Terminal { width } => terminal::render(&grid(), width).into_bytes(),
         Format::Markdown => markdown::render(&grid()).into_bytes(),

@@ -50,7 +50,8 @@ fn markdown() {
     | *published* |  |  |  |  |  |
     | mnist |  | 0.970 | – | mean of 5 | Santos & al., Table IV |
 
-    - mnist_moe: `acc`, `clusters` failed in 1 action: moe: out of memory
+    - mnist_moe: `acc`, `clusters` failed for seed 1 at dataset=mnist alpha=100: moe: out of memory
+    - mnist_moe: `acc`, `clusters` missing for seed 2 at dataset=mnist alpha=100
     ");
 }
 
@@ -68,7 +69,8 @@ fn latex() {
     mnist &  & 0.970 & -- & mean of 5 & Santos \& al., Table IV \\
     \bottomrule
     \end{tabular}
-    % mnist_moe: `acc`, `clusters` failed in 1 action: moe: out of memory
+    % mnist_moe: `acc`, `clusters` failed for seed 1 at dataset=mnist alpha=100: moe: out of memory
+    % mnist_moe: `acc`, `clusters` missing for seed 2 at dataset=mnist alpha=100
     ");
 }
 
@@ -81,7 +83,8 @@ fn terminal() {
     mnist    100      0.500 (1/3)     7 (1/3)          1
     ────────────────────────────────────────────────────────────────────────────
     mnist                   0.970           –  mean of 5  Santos & al., Table IV
-    note: mnist_moe: `acc`, `clusters` failed in 1 action: moe: out of memory
+    note: mnist_moe: `acc`, `clusters` failed for seed 1 at dataset=mnist alpha=100: moe: out of memory
+    note: mnist_moe: `acc`, `clusters` missing for seed 2 at dataset=mnist alpha=100
     ");
 }
 
@@ -102,20 +105,23 @@ fn a_narrow_terminal() {
     ─────────────────────────────────
     mnist           mean of 5  [1]
     [1] Santos & al., Table IV
-    note: mnist_moe: `acc`, `clusters` failed in
-          1 action: moe: out of memory
+    note: mnist_moe: `acc`, `clusters` failed
+          for seed 1 at dataset=mnist alpha=100:
+          moe: out of memory
+    note: mnist_moe: `acc`, `clusters` missing
+          for seed 2 at dataset=mnist alpha=100
     ");
 }
 
 #[test]
 fn csv() {
     insta::assert_snapshot!(text(Format::Csv, Lines::Cells), @r#"
-    experiment,kind,dataset,alpha,metric,n,expected,missing,failed,mean,std,min,median,max,source
-    mnist_moe,ours,mnist,10,acc,3,3,0,0,0.9499999999999998,0.010000000000000009,0.94,0.95,0.96,
-    mnist_moe,ours,mnist,10,clusters,3,3,0,0,10.333333333333334,0.5773502691896255,10.0,10.0,11.0,
-    mnist_moe,ours,mnist,100,acc,1,3,1,1,0.5,,0.5,0.5,0.5,
-    mnist_moe,ours,mnist,100,clusters,1,3,1,1,7.0,,7.0,7.0,7.0,
-    mnist_moe,reference,mnist,,acc,5,,,,0.97,,,,,"Santos & al., Table IV; mean of 5"
+    experiment,kind,dataset,alpha,metric,n,expected,missing,failed,mean,std,ci_low,ci_high,min,median,max,mark,source
+    mnist_moe,ours,mnist,10,acc,3,3,0,0,0.9499999999999998,0.010000000000000009,0.94,0.96,0.94,0.95,0.96,,
+    mnist_moe,ours,mnist,10,clusters,3,3,0,0,10.333333333333334,0.5773502691896255,10.0,11.0,10.0,10.0,11.0,,
+    mnist_moe,ours,mnist,100,acc,1,3,1,1,0.5,,,,0.5,0.5,0.5,,
+    mnist_moe,ours,mnist,100,clusters,1,3,1,1,7.0,,,,7.0,7.0,7.0,,
+    mnist_moe,reference,mnist,,acc,5,,,,0.97,,,,,,,,"Santos & al., Table IV; mean of 5"
     "#);
 }
 
@@ -142,11 +148,11 @@ fn raw_csv() {
 fn json() {
     insta::assert_snapshot!(text(Format::Json, Lines::Cells), @r#"
     [
-      {"experiment":"mnist_moe","kind":"ours","dataset":"mnist","alpha":"10","metric":"acc","n":3,"expected":3,"missing":0,"failed":0,"mean":0.9499999999999998,"std":0.010000000000000009,"min":0.94,"median":0.95,"max":0.96,"source":null},
-      {"experiment":"mnist_moe","kind":"ours","dataset":"mnist","alpha":"10","metric":"clusters","n":3,"expected":3,"missing":0,"failed":0,"mean":10.333333333333334,"std":0.5773502691896255,"min":10.0,"median":10.0,"max":11.0,"source":null},
-      {"experiment":"mnist_moe","kind":"ours","dataset":"mnist","alpha":"100","metric":"acc","n":1,"expected":3,"missing":1,"failed":1,"mean":0.5,"std":null,"min":0.5,"median":0.5,"max":0.5,"source":null},
-      {"experiment":"mnist_moe","kind":"ours","dataset":"mnist","alpha":"100","metric":"clusters","n":1,"expected":3,"missing":1,"failed":1,"mean":7.0,"std":null,"min":7.0,"median":7.0,"max":7.0,"source":null},
-      {"experiment":"mnist_moe","kind":"reference","dataset":"mnist","alpha":null,"metric":"acc","n":5,"expected":null,"missing":null,"failed":null,"mean":0.97,"std":null,"min":null,"median":null,"max":null,"source":"Santos & al., Table IV; mean of 5"}
+      {"experiment":"mnist_moe","kind":"ours","dataset":"mnist","alpha":"10","metric":"acc","n":3,"expected":3,"missing":0,"failed":0,"mean":0.9499999999999998,"std":0.010000000000000009,"ci_low":0.94,"ci_high":0.96,"min":0.94,"median":0.95,"max":0.96,"mark":null,"source":null},
+      {"experiment":"mnist_moe","kind":"ours","dataset":"mnist","alpha":"10","metric":"clusters","n":3,"expected":3,"missing":0,"failed":0,"mean":10.333333333333334,"std":0.5773502691896255,"ci_low":10.0,"ci_high":11.0,"min":10.0,"median":10.0,"max":11.0,"mark":null,"source":null},
+      {"experiment":"mnist_moe","kind":"ours","dataset":"mnist","alpha":"100","metric":"acc","n":1,"expected":3,"missing":1,"failed":1,"mean":0.5,"std":null,"ci_low":null,"ci_high":null,"min":0.5,"median":0.5,"max":0.5,"mark":null,"source":null},
+      {"experiment":"mnist_moe","kind":"ours","dataset":"mnist","alpha":"100","metric":"clusters","n":1,"expected":3,"missing":1,"failed":1,"mean":7.0,"std":null,"ci_low":null,"ci_high":null,"min":7.0,"median":7.0,"max":7.0,"mark":null,"source":null},
+      {"experiment":"mnist_moe","kind":"reference","dataset":"mnist","alpha":null,"metric":"acc","n":5,"expected":null,"missing":null,"failed":null,"mean":0.97,"std":null,"ci_low":null,"ci_high":null,"min":null,"median":null,"max":null,"mark":null,"source":"Santos & al., Table IV; mean of 5"}
     ]
     "#);
 }

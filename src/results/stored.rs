@@ -1,7 +1,8 @@
 //! An experiment with what the store holds of it: where figures and reports take their data from.
 
 use crate::error::ResultsError;
-use crate::store::{Standing, Survey};
+use crate::source;
+use crate::survey::{Standing, Survey};
 use moelab_engine::plan::{Cell, Input, NodeId, Plan, Source, select};
 use moelab_engine::spec::Experiment;
 use moelab_engine::stage::Registry;
@@ -29,13 +30,20 @@ impl<'a> Stored<'a> {
         store: Option<&'a Store>,
         data: &'a Path,
     ) -> Self {
+        let source = source::Source {
+            experiment,
+            plan,
+            registry,
+            store,
+            data,
+        };
         Self {
             experiment,
             plan,
             registry,
             store,
             data,
-            survey: Survey::of(plan, registry, store, data, |_| true),
+            survey: Survey::of(&source, plan.order()),
         }
     }
 
@@ -45,10 +53,7 @@ impl<'a> Stored<'a> {
 
     /// What a finished action left.
     pub fn manifest(&self, node: NodeId) -> Option<&Manifest> {
-        match self.standing(node) {
-            Standing::Done(manifest) => Some(manifest),
-            Standing::Missing(_) | Standing::Failed(_) => None,
-        }
+        self.survey.manifest(node)
     }
 
     /// [`Stored::manifest`], or why there is none and what to do.

@@ -1,9 +1,10 @@
 //! The result table of one or several experiments.
 
-use crate::aggregate::{SEEDED, aggregate, distinct};
-use crate::collect::{ACTION, Collected, collect};
+use crate::aggregate::{LINES, SEEDED, aggregate, distinct, lines};
+use crate::collect::{ACTION, Collected, axis_column, collect};
 use crate::error::ResultsError;
-use crate::input::Input;
+use crate::input::{Cells, Input};
+use crate::mark::{self, Legend, Mark};
 use crate::reference::{self, Published};
 use polars::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,16 @@ pub struct Cell {
     pub mean: Option<f64>,
     /// Sample standard deviation, none at n = 1.
     pub std: Option<f64>,
+    /// 95 % bootstrap interval of the mean, none at n = 1.
+    pub ci: Option<(f64, f64)>,
+    /// Least, median and greatest value.
+    pub range: Option<[f64; 3]>,
+    /// The values there are, with their seeds where the metric depends on them.
+    pub values: Vec<(Option<u64>, f64)>,
+    /// What the values were computed from: only cells of the same data can be better or worse than each other.
+    pub origins: BTreeSet<String>,
+    /// How it stands among the cells of its metric and data.
+    pub mark: Option<Mark>,
     /// Whether the metric depends on the seed at all; if not, one value is all there can be.
     pub seeded: bool,
     /// Values without which the cell counts as incomplete, `min_seeds` considered.
@@ -44,6 +55,11 @@ pub struct Table {
     pub(crate) cells: Vec<Cell>,
     pub(crate) published: Vec<Published>,
     pub(crate) experiments: usize,
+    /// Those of the axes that stand in the columns.
+    pub(crate) spread: Vec<String>,
+    pub(crate) print: Cells,
+    /// How the marks are to be read; none if there are none.
+    pub(crate) legend: Option<Legend>,
     notes: Vec<String>,
 }
 
@@ -60,11 +76,12 @@ impl Table {
         let least = inputs
             .iter()
             .map(|i| (i.experiment.as_str(), u32::try_from(i.min_seeds).unwrap_or(u32::MAX)));
-        let cells = cells(&aggregated, &collected.axes, &least.collect())?;
+        let mut cells = cells(&aggregated, &raw, &collected, &least.collect())?;
+        let legend = mark::mark(&mut cells, inputs);
         let mut notes = collected.notes.clone();
         notes.extend(inputs.iter().filter_map(|input| too_few(input, &cells)));
         notes.extend(mixed_devices(&raw, &collected.axes)?);
-        let tidy = tidy(aggregated, &collected, &published)?;
+        let tidy = tidy(aggregated, &cells, &collected, &published)?;
         let raw = raw.drop(ACTION)?;
         let Collected { axes, metrics, .. } = collected;
         Ok(Self {
@@ -75,12 +92,15 @@ impl Table {
             cells,
             published,
             experiments: inputs.len(),
+            spread: spread(inputs),
+            print: inputs[0].cells,
+            legend,
             notes,
         })
     }
 
     /// One line per row and metric: `experiment`, `kind`, the axes, `metric`, `n`, `expected`, `missing`, `failed`,
-    /// `mean`, `std`, `min`, `median`, `max`, `source`.
+    /// `mean`, `std`, `ci_low`, `ci_high`, `min`, `median`, `max`, `mark` (`best`, `not_worse`), `source`.
     pub fn tidy(&self) -> &DataFrame {
         &self.tidy
     }
@@ -112,23 +132,58 @@ impl Table {
 }
 
 /// Ours and the published rows in the columns of the tidy table.
-fn tidy(aggregated: DataFrame, collected: &Collected, published: &[Published]) -> PolarsResult<DataFrame> {
-    let mut ours = aggregated.drop(SEEDED)?;
+fn tidy(
+    aggregated: DataFrame,
+    cells: &[Cell],
+    collected: &Collected,
+    published: &[Published],
+) -> PolarsResult<DataFrame> {
+    let mut ours = aggregated.drop(SEEDED)?.drop(LINES)?;
     let height = ours.height();
     ours.insert_column(1, Column::new("kind".into(), vec!["ours"; height]))?;
+    let marks: Vec<_> = cells.iter().map(|cell| cell.mark.map(Mark::name)).collect();
+    ours.with_column(Column::new("mark".into(), marks))?;
     ours.with_column(Column::full_null("source".into(), height, &DataType::String))?;
     ours.vstack_mut(&reference::frame(published, &collected.axes, &collected.metrics)?)?;
     ours.rechunk_mut();
     Ok(ours)
 }
 
-fn cells(frame: &DataFrame, axes: &[String], least: &BTreeMap<&str, u32>) -> PolarsResult<Vec<Cell>> {
+/// The axes in the columns: those that some experiment puts there and all have.
+fn spread(inputs: &[Input]) -> Vec<String> {
+    let wanted = inputs.iter().flat_map(|input| &input.spread);
+    let mut spread: Vec<String> = Vec::new();
+    for axis in wanted.filter(|axis| inputs.iter().all(|input| input.rows.contains(axis))) {
+        let column = axis_column(axis);
+        if !spread.contains(&column) {
+            spread.push(column);
+        }
+    }
+    spread
+}
+
+fn cells(
+    frame: &DataFrame,
+    raw: &DataFrame,
+    collected: &Collected,
+    least: &BTreeMap<&str, u32>,
+) -> PolarsResult<Vec<Cell>> {
+    let axes = &collected.axes;
+    let (value, seed, action) = (
+        raw.column("value")?.f64()?,
+        raw.column("seed")?.u64()?,
+        raw.column(ACTION)?.u64()?,
+    );
+    let lines = lines(frame)?;
     let text = |name: &str| frame.column(name).and_then(|column| column.str());
     let count = |name: &str| frame.column(name).and_then(|column| column.u32());
     let axes = axes.iter().map(|axis| text(axis)).collect::<PolarsResult<Vec<_>>>()?;
     let (experiment, metric) = (text("experiment")?, text("metric")?);
     let counts = [count("n")?, count("expected")?, count("missing")?, count("failed")?];
-    let (mean, std) = (frame.column("mean")?.f64()?, frame.column("std")?.f64()?);
+    let number = |name: &str| frame.column(name).and_then(|column| column.f64());
+    let (mean, std) = (number("mean")?, number("std")?);
+    let (low, high) = (number("ci_low")?, number("ci_high")?);
+    let (min, median, max) = (number("min")?, number("median")?, number("max")?);
     let seeded = frame.column(SEEDED)?.bool()?;
     let cell = |row: usize| {
         let [n, expected, missing, failed] = counts.map(|column| column.get(row).unwrap_or(0));
@@ -140,6 +195,18 @@ fn cells(frame: &DataFrame, axes: &[String], least: &BTreeMap<&str, u32>) -> Pol
             metric: metric.get(row).unwrap_or_default().to_owned(),
             mean: mean.get(row),
             std: std.get(row),
+            ci: low.get(row).zip(high.get(row)),
+            range: (|| Some([min.get(row)?, median.get(row)?, max.get(row)?]))(),
+            values: lines[row]
+                .iter()
+                .filter_map(|line| Some((seed.get(*line as usize), value.get(*line as usize)?)))
+                .collect(),
+            origins: lines[row]
+                .iter()
+                .filter_map(|line| action.get(*line as usize))
+                .flat_map(|action| collected.origins[action as usize].iter().cloned())
+                .collect(),
+            mark: None,
             wanted: if seeded { least } else { least.min(expected) },
             experiment: experiment.to_owned(),
             n,

@@ -35,9 +35,12 @@ fn the_tidy_table_has_the_documented_columns() {
             "failed",
             "mean",
             "std",
+            "ci_low",
+            "ci_high",
             "min",
             "median",
             "max",
+            "mark",
             "source"
         ]
     );
@@ -89,7 +92,7 @@ fn min_seeds_is_held_against_every_cell() {
     let below = table.below_min_seeds();
     assert_eq!((below.len(), below[0].n, below[0].wanted), (1, 2, 3));
     assert_eq!(
-        table.notes(),
+        table.notes()[1..],
         ["mnist-moe: 1 cell has fewer than the 3 seeds of `min_seeds`"]
     );
 }
@@ -143,7 +146,10 @@ fn cells_from_one_device_kind_each_are_fine() {
 fn a_device_that_gave_no_value_mixes_nothing() {
     let mut build = sample(&[(10, &[Some(0.5), None])]);
     build.input.actions[1].devices = ["cuda".to_owned()].into();
-    assert!(table(build).notes().is_empty());
+    assert_eq!(
+        table(build).notes(),
+        ["mnist-moe: `acc` missing for seed 1 at alpha=10"]
+    );
 }
 
 #[test]

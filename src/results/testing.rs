@@ -1,6 +1,6 @@
 //! Small inputs for tests.
 
-use crate::input::{Action, Done, Input, Metric, Reading, Reduce, Run, State};
+use crate::input::{Action, Better, Done, Input, Metric, Reading, Reduce, Run, State};
 use polars::prelude::df;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +13,7 @@ pub(crate) fn field(name: &str, stage: &str, field: &str) -> Metric {
         stage: stage.into(),
         output: "metrics".into(),
         reading,
+        better: Better::Higher,
     }
 }
 
@@ -26,6 +27,7 @@ pub(crate) fn column(name: &str, stage: &str, column: &str, reduce: Reduce) -> M
         stage: stage.into(),
         output: "history".into(),
         reading,
+        better: Better::Neither,
     }
 }
 
@@ -34,6 +36,7 @@ pub(crate) fn action(state: State) -> Action {
         key: None,
         seeded: true,
         devices: BTreeSet::from(["cpu".to_owned()]),
+        origins: BTreeSet::from(["labels".to_owned()]),
         state,
     }
 }

@@ -186,7 +186,7 @@ fn show_and_log_tell_of_one_action() {
     lab.run(&["tiny", "--only", "vae"]);
     let said = lab.moelab(&["show", "tiny", "vae", "--seed", "1"]);
     assert!(
-        said.out.contains("\"latent_dim\"") && said.out.contains("libtorch"),
+        said.out.contains("latent_dim = ") && said.out.contains("libtorch"),
         "{}{}",
         said.out,
         said.err

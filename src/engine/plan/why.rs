@@ -187,7 +187,7 @@ fn members(name: &str, new: &[Gathered], old: &[Gathered]) -> Option<String> {
 }
 
 /// Settings by dotted name; lists count as one.
-fn leaves(config: &Value) -> BTreeMap<String, Value> {
+pub fn leaves(config: &Value) -> BTreeMap<String, Value> {
     fn walk(value: &Value, name: &str, out: &mut BTreeMap<String, Value>) {
         match value {
             Value::Object(map) if !map.is_empty() => {

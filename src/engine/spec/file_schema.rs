@@ -273,7 +273,11 @@ pub fn experiment() -> Value {
                 "additionalProperties": false,
                 "properties": {
                     "rows": {"description": "Axes or parameters.", "allOf": [names]},
-                    "columns": {"description": "Metrics.", "allOf": [names]},
+                    "columns": {"description": "Metrics; an axis among them is spread over the columns.", "allOf": [names]},
+                    "cells": {"description": "What is printed of a cell.",
+                              "enum": ["mean_std", "mean_ci", "median_range", "mean"]},
+                    "better": {"description": "Metric: which way is better; that decides what is marked as best.",
+                               "type": "object", "additionalProperties": {"enum": ["higher", "lower", "neither"]}},
                     "min_seeds": {"description": "Cells with fewer count as incomplete.",
                                   "type": "integer", "minimum": 1},
                 },
@@ -386,6 +390,7 @@ mod tests {
             "matrix: {axes: {alpha: [1, {value: 2, when: {k: 1}}], b: {values: [1], when: {k: [1, 2]}}}}",
             "metrics: {acc: e.acc, loss: {of: moe.history.loss, reduce: {mean_last: 10}}}",
             "table: {rows: [k], columns: acc, min_seeds: 3}",
+            "table: {columns: [k, acc], cells: mean_ci, better: {acc: higher}}",
             "reference: [{k: 1, acc: 0.9, runs: 5, source: x}]",
         ] {
             assert!(with(rest), "{rest}");
@@ -406,6 +411,8 @@ mod tests {
             "metrics: [e.acc]",
             "table: {colums: [acc]}",
             "table: {min_seeds: 0}",
+            "table: {cells: median}",
+            "table: {better: higher}",
             "reference: [{acc: 0.9}]",
             "tabel: {}",
         ] {

@@ -12,12 +12,57 @@ use std::collections::BTreeMap;
 /// Rows and columns of the result table.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table {
-    /// Axes or parameters; the axes of the matrix unless written.
+    /// Axes or parameters; the axes of the matrix that are not among the columns unless written.
     pub rows: Vec<String>,
     /// Names of metrics; all of them unless written.
     pub columns: Vec<String>,
+    /// Axes or parameters that stand in the columns: each metric has a column per value.
+    pub spread: Vec<String>,
+    /// What is printed of a cell.
+    pub cells: Cells,
+    /// Metric → which way is better, where that was written.
+    pub better: BTreeMap<String, Better>,
     /// Below so many seeds a cell counts as incomplete.
     pub min_seeds: u64,
+}
+
+/// What is printed of a cell in the tables for people; the tidy ones have all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cells {
+    /// Mean ± sample standard deviation.
+    #[default]
+    MeanStd,
+    /// Mean and its confidence interval.
+    MeanCi,
+    /// Median, least and greatest value.
+    MedianRange,
+    Mean,
+}
+
+impl Cells {
+    const NAMES: [(&str, Self); 4] = [
+        ("mean_std", Self::MeanStd),
+        ("mean_ci", Self::MeanCi),
+        ("median_range", Self::MedianRange),
+        ("mean", Self::Mean),
+    ];
+}
+
+/// Which way a metric is better; that decides what is marked as best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    Higher,
+    Lower,
+    /// Neither: nothing is marked.
+    Neither,
+}
+
+impl Better {
+    const NAMES: [(&str, Self); 3] = [
+        ("higher", Self::Higher),
+        ("lower", Self::Lower),
+        ("neither", Self::Neither),
+    ];
 }
 
 /// A published result.
@@ -68,9 +113,36 @@ pub fn read(
         rows: axes.to_vec(),
         columns: names.metrics.iter().map(|m| m.name.clone()).collect(),
         min_seeds: 1,
+        ..Table::default()
     };
     let Some(item) = item else { return table };
-    item.fields("the table", &["rows", "columns", "min_seeds"], problems);
+    item.fields(
+        "the table",
+        &["rows", "columns", "min_seeds", "cells", "better"],
+        problems,
+    );
+    if let Some(columns) = item.get("columns") {
+        let listed = distinct(
+            &columns,
+            "a list of metrics, and axes to spread",
+            problems,
+            |column, problems| {
+                if !names.metric(column.text) && !params::exists(names.params, column.text) && names.complete {
+                    let problem = column
+                        .item
+                        .problem(format!("`{}` is no metric, axis or parameter", column.text));
+                    let hint = names.hint(column.text, true, true);
+                    problems.push(problem.maybe_hint(hint.or(Some("name it under `metrics`".into()))));
+                }
+            },
+        );
+        let (metrics, spread): (Vec<_>, Vec<_>) = listed.into_iter().partition(|name| names.metric(name));
+        table.rows.retain(|row| !spread.contains(row));
+        table.spread = spread;
+        if !metrics.is_empty() {
+            table.columns = metrics;
+        }
+    }
     if let Some(rows) = item.get("rows") {
         table.rows = distinct(&rows, "a list of axes or parameters", problems, |row, problems| {
             if !params::exists(names.params, row.text) {
@@ -79,19 +151,23 @@ pub fn read(
             }
         });
     }
-    if let Some(columns) = item.get("columns") {
-        table.columns = distinct(&columns, "a list of metrics", problems, |column, problems| {
-            if !names.metric(column.text) && names.complete {
-                let problem = column.item.problem(format!("`{}` is none of the metrics", column.text));
-                problems.push(
-                    problem.maybe_hint(
-                        names
-                            .hint(column.text, true, false)
-                            .or(Some("name it under `metrics`".into())),
-                    ),
-                );
+    if let Some(both) = table.rows.iter().find(|row| table.spread.contains(row)) {
+        let problem = item.problem(format!("`{both}` stands in the rows and in the columns"));
+        problems.push(problem.hint("leave it out of one of them"));
+    }
+    if let Some(cells) = item.get("cells") {
+        table.cells = one_of(&cells, "what is printed of a cell", &Cells::NAMES, problems).unwrap_or_default();
+    }
+    if let Some(better) = item.get("better") {
+        for entry in better.entries("a mapping from metrics to higher, lower or neither", problems) {
+            let name = entry.name().to_owned();
+            if !names.metric(&name) && names.complete {
+                let problem = entry.key_problem(format!("`{name}` is none of the metrics"));
+                problems.push(problem.maybe_hint(names.hint(&name, true, false)));
             }
-        });
+            let way = one_of(&entry, "which way is better", &Better::NAMES, problems);
+            table.better.extend(way.map(|way| (name, way)));
+        }
     }
     if let Some(least) = item.get("min_seeds") {
         table.min_seeds = least.count("a number of seeds", 1, problems).unwrap_or(1);
@@ -104,6 +180,17 @@ pub fn read(
         }
     }
     table
+}
+
+fn one_of<T: Copy>(item: &Item<'_>, what: &str, names: &[(&str, T)], problems: &mut Vec<Problem>) -> Option<T> {
+    let text = item.text(what, problems)?;
+    let found = names.iter().find(|(name, _)| *name == text);
+    if found.is_none() {
+        let known: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
+        let problem = item.problem(format!("`{}` is not {what}", words::shorten(&text)));
+        problems.push(problem.hint(format!("write one of {}", words::list(&known))));
+    }
+    found.map(|(_, value)| *value)
 }
 
 struct Named<'i, 'd> {
@@ -184,6 +271,7 @@ fn reference(item: &Item<'_>, names: &Names<'_>, problems: &mut Vec<Problem>) ->
 #[cfg(test)]
 mod tests {
     use super::super::fake::load;
+    use super::*;
     use serde_json::json;
 
     const METRICS: &str =
@@ -214,9 +302,34 @@ mod tests {
     }
 
     #[test]
+    fn axes_among_the_columns_are_spread_and_leave_the_rows() {
+        let table = with("table: {columns: [k, nmi]}").unwrap().table;
+        assert_eq!(
+            (table.rows, table.columns, table.spread),
+            (vec![], vec!["nmi".to_owned()], vec!["k".to_owned()])
+        );
+        let table = with("table: {rows: [dataset], columns: [k]}").unwrap().table;
+        assert_eq!((table.rows.len(), table.columns.len(), table.spread.len()), (1, 2, 1));
+    }
+
+    #[test]
+    fn cells_and_directions_are_words() {
+        let table = with("table: {cells: mean_ci, better: {acc: higher, nmi: neither}}")
+            .unwrap()
+            .table;
+        assert_eq!(table.cells, Cells::MeanCi);
+        let better = [("acc".to_owned(), Better::Higher), ("nmi".to_owned(), Better::Neither)];
+        assert_eq!(table.better, better.into());
+    }
+
+    #[test]
     fn unknown_names_in_a_table_are_refused() {
         for (table, part) in [
             ("{rows: [datset]}", "did you mean `dataset`?"),
+            ("{rows: [k], columns: [k]}", "`k` stands in the rows and in the columns"),
+            ("{cells: median}", "write one of mean_std, mean_ci, median_range, mean"),
+            ("{better: {acc: up}}", "write one of higher, lower, neither"),
+            ("{better: {ac: higher}}", "did you mean `acc`?"),
             ("{columns: [ac]}", "did you mean `acc`?"),
             ("{columns: [acc, acc]}", "stands twice"),
             ("{min_seeds: 4}", "only 3 seeds"),

@@ -1,8 +1,8 @@
 //! The pipeline as a drawing: stages with how many actions are done, and what they took.
 
 use super::{Figure, field, width_of};
-use crate::store::Standing;
 use crate::stored::Stored;
+use crate::survey::Standing;
 use layers::{Layout, lay_out};
 use maud::{Markup, html};
 use moelab_engine::plan::NodeId;

@@ -1,6 +1,7 @@
 //! LaTeX: a `tabular` in the manner of booktabs; notes are comments.
 
 use crate::grid::Grid;
+use crate::mark::Mark;
 
 pub(crate) fn render(grid: &Grid) -> String {
     let columns: String = grid
@@ -10,25 +11,58 @@ pub(crate) fn render(grid: &Grid) -> String {
         .collect();
     let titles: Vec<String> = grid.heads.iter().map(|head| escape(&head.title)).collect();
     let mut text = String::from("% \\usepackage{booktabs}\n");
-    text += &format!(
-        "\\begin{{tabular}}{{{columns}}}\n\\toprule\n{}\\midrule\n",
-        line(&titles)
+    text.extend(
+        grid.title
+            .iter()
+            .map(|title| format!("% {}\n", title.replace(['\n', '\r'], " "))),
     );
-    let row = |row: &Vec<String>| line(&row.iter().map(|cell| escape(cell)).collect::<Vec<_>>());
-    text.extend(grid.ours.iter().map(row));
+    text += &format!("\\begin{{tabular}}{{{columns}}}\n\\toprule\n");
+    text += &groups(grid);
+    text += &format!("{}\\midrule\n", line(&titles));
+    for (number, row) in grid.ours.iter().enumerate() {
+        let cell = |(column, cell): (usize, &String)| match grid.marks.get(&(number, column)) {
+            Some(Mark::Best) => format!("\\textbf{{{}}}", escape(cell)),
+            Some(Mark::NotWorse) => format!("\\underline{{{}}}", escape(cell)),
+            None => escape(cell),
+        };
+        text += &line(&row.iter().enumerate().map(cell).collect::<Vec<_>>());
+    }
     if !grid.published.is_empty() {
         text += "\\midrule\n";
+        let row = |row: &Vec<String>| line(&row.iter().map(|cell| escape(cell)).collect::<Vec<_>>());
         text.extend(grid.published.iter().map(row));
     }
     text += "\\bottomrule\n\\end{tabular}\n";
+    let legend = grid.legend.as_ref().map(|legend| legend.text("bold", "underlined"));
     // Every line of a note begins with its own %, or it would be typeset.
     text.extend(
-        grid.notes
+        legend
             .iter()
+            .chain(&grid.notes)
             .flat_map(|note| note.split(['\n', '\r']))
             .map(|part| format!("% {part}\n")),
     );
     text
+}
+
+/// The line above the titles: what neighbouring columns share, with a rule below it.
+fn groups(grid: &Grid) -> String {
+    if grid.heads.iter().all(|head| head.group.is_none()) {
+        return String::new();
+    }
+    let (mut cells, mut rules, mut column) = (Vec::new(), String::new(), 0);
+    for run in grid.heads.chunk_by(|a, b| a.group.is_some() && a.group == b.group) {
+        let last = column + run.len();
+        match &run[0].group {
+            Some(group) => {
+                cells.push(format!("\\multicolumn{{{}}}{{c}}{{{}}}", run.len(), escape(group)));
+                rules += &format!("\\cmidrule(lr){{{}-{last}}}\n", column + 1);
+            }
+            None => cells.push(String::new()),
+        }
+        column = last;
+    }
+    line(&cells) + &rules
 }
 
 fn line(cells: &[String]) -> String {
@@ -54,6 +88,7 @@ fn escape(text: &str) -> String {
             '"' => escaped.push_str("\\textquotedbl{}"),
             '±' => escaped.push_str("$\\pm$"),
             '–' => escaped.push_str("--"),
+            '−' => escaped.push_str("$-$"),
             '…' => escaped.push_str("\\ldots{}"),
             '_' | '%' | '&' | '#' | '$' | '{' | '}' => {
                 escaped.push('\\');
@@ -99,10 +134,8 @@ mod tests {
     #[test]
     fn a_note_of_two_lines_is_two_comments() {
         let grid = Grid {
-            heads: vec![],
-            ours: vec![],
-            published: vec![],
             notes: vec!["one\n\\input{two}".into()],
+            ..Grid::default()
         };
         assert!(render(&grid).ends_with("% one\n% \\input{two}\n"));
     }

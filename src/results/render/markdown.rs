@@ -1,30 +1,41 @@
 //! Markdown: a pipe table; published rows below a row that says so.
 
 use crate::grid::Grid;
+use crate::mark::Mark;
 
 pub(crate) fn render(grid: &Grid) -> String {
-    let titles: Vec<String> = grid.heads.iter().map(|head| escape(&head.title)).collect();
-    let mut text = line(&titles);
+    let titles: Vec<String> = grid.heads.iter().map(|head| escape(&head.line())).collect();
+    let title = grid.title.iter().map(|title| format!("{}\n\n", escape(title)));
+    let mut text = title.collect::<String>() + &line(&titles);
     let rules: Vec<String> = grid
         .heads
         .iter()
         .map(|head| if head.right() { "---:" } else { "---" }.to_owned())
         .collect();
     text += &line(&rules);
-    let row = |row: &Vec<String>| line(&row.iter().map(|cell| escape(cell)).collect::<Vec<_>>());
-    text.extend(grid.ours.iter().map(row));
+    for (number, row) in grid.ours.iter().enumerate() {
+        let cell = |(column, cell): (usize, &String)| match grid.marks.get(&(number, column)) {
+            Some(Mark::Best) => format!("**{}**", escape(cell)),
+            Some(Mark::NotWorse) => format!("*{}*", escape(cell)),
+            None => escape(cell),
+        };
+        text += &line(&row.iter().enumerate().map(cell).collect::<Vec<_>>());
+    }
     if !grid.published.is_empty() {
         let mut rule = vec![String::new(); grid.heads.len()];
         rule[0] = "*published*".to_owned();
         text += &line(&rule);
+        let row = |row: &Vec<String>| line(&row.iter().map(|cell| escape(cell)).collect::<Vec<_>>());
         text.extend(grid.published.iter().map(row));
     }
-    if !grid.notes.is_empty() {
+    let legend = grid.legend.as_ref().map(|legend| legend.text("**bold**", "*italic*"));
+    if legend.is_some() || !grid.notes.is_empty() {
         text.push('\n');
         // Notes hold code in backticks already; only what would start other markup is in the way.
         text.extend(
-            grid.notes
+            legend
                 .iter()
+                .chain(&grid.notes)
                 .map(|note| format!("- {}\n", flat(note).replace('<', "\\<"))),
         );
     }

@@ -1,11 +1,16 @@
 //! An experiment on a toy pipeline with a real store, for tests.
 
-use super::super::*;
+use crate::input::Input;
+use crate::source::Source;
+use crate::survey::Survey;
 use crate::table::Table;
 use moelab_engine::job::{Failure, FailureKind, PROTOCOL};
+use moelab_engine::job::{JobResult, Outcome};
 use moelab_engine::key::ActionKey;
-use moelab_engine::stage::{Output, Port, Settings, Stage};
-use moelab_engine::store::{Declared, Durability, Holder, Provenance, Publication};
+use moelab_engine::plan::{Node, Plan, Resolution};
+use moelab_engine::spec::{self, Experiment};
+use moelab_engine::stage::{Output, Port, Registry, Settings, Stage};
+use moelab_engine::store::{Declared, Durability, Holder, Provenance, Publication, Store};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -73,7 +78,7 @@ stages:
   train: {stage: train, alpha: '${alpha}', data: '${data}'}
   score: {stage: score, inputs: {history: train}}
 ";
-pub(super) const EXPERIMENT: &str = "experiment: e
+pub(crate) const EXPERIMENT: &str = "experiment: e
 pipeline: toy
 seeds: 2
 matrix: {axes: {alpha: [10, 1]}}
@@ -86,16 +91,16 @@ reference: [{alpha: 10, acc: 0.9, source: S, runs: 5}]
 ";
 
 /// An experiment in a folder of its own, with a store.
-pub(super) struct Bench {
-    pub(super) dir: tempfile::TempDir,
-    pub(super) registry: Registry,
-    pub(super) experiment: Experiment,
-    pub(super) plan: Plan,
-    pub(super) store: Store,
+pub(crate) struct Bench {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) registry: Registry,
+    pub(crate) experiment: Experiment,
+    pub(crate) plan: Plan,
+    pub(crate) store: Store,
 }
 
 impl Bench {
-    pub(super) fn new(experiment: &str) -> Self {
+    pub(crate) fn new(experiment: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for (folder, file, text) in [
             ("pipelines", "toy.yaml", PIPELINE),
@@ -119,7 +124,7 @@ impl Bench {
     }
 
     /// Does what a run would do, with `what` deciding the fate of each action.
-    pub(super) fn run(&self, what: impl Fn(&Node) -> Fate) -> &Self {
+    pub(crate) fn run(&self, what: impl Fn(&Node) -> Fate) -> &Self {
         let mut survey = self.survey();
         for id in self.plan.order() {
             let resolution = self.plan.resolve(id, &self.registry, self.dir.path(), &survey);
@@ -137,12 +142,16 @@ impl Bench {
     }
 
     fn survey(&self) -> Survey<'_> {
-        Survey {
+        Survey::new(&self.source())
+    }
+
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source {
+            experiment: &self.experiment,
             plan: &self.plan,
             registry: &self.registry,
             store: Some(&self.store),
             data: self.dir.path(),
-            known: BTreeMap::new(),
         }
     }
 
@@ -156,7 +165,11 @@ impl Bench {
             fs::rename(made, attempt.output("history")).unwrap();
             fs::write(attempt.output("latent_dim"), "12").unwrap();
         } else {
-            fs::write(attempt.output("metrics"), json!({"acc": loss / 100.0}).to_string()).unwrap();
+            fs::write(
+                attempt.output("metrics"),
+                json!({"acc": loss / 100.0, "score": score(node)}).to_string(),
+            )
+            .unwrap();
         }
         let declared = key.outputs.iter().map(|(name, artifact)| {
             let declared = Declared {
@@ -205,7 +218,7 @@ impl Bench {
         fs::write(attempt.dir().join("result.json"), serde_json::to_vec(&result).unwrap()).unwrap();
     }
 
-    pub(super) fn input(&self) -> Input {
+    pub(crate) fn input(&self) -> Input {
         Input::from_store(
             &self.experiment,
             &self.plan,
@@ -216,22 +229,28 @@ impl Bench {
         .unwrap()
     }
 
-    pub(super) fn table(&self) -> Table {
+    pub(crate) fn table(&self) -> Table {
         Table::build(&[self.input()]).unwrap()
     }
 
-    pub(super) fn markdown(&self) -> String {
+    pub(crate) fn markdown(&self) -> String {
         let bytes = crate::render(&self.table(), crate::Format::Markdown, crate::Lines::Cells).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 }
 
-pub(super) enum Fate {
+/// A number in which the sides of a comparison differ by turns.
+fn score(node: &Node) -> f64 {
+    let (alpha, seed) = (node.axes["alpha"].as_u64().unwrap(), seed(node));
+    (alpha * (seed + 1) % 7) as f64 / 10.0
+}
+
+pub(crate) enum Fate {
     Done(&'static str),
     Fails,
     Never,
 }
 
-pub(super) fn seed(node: &Node) -> u64 {
+pub(crate) fn seed(node: &Node) -> u64 {
     node.axes["seed"].as_u64().unwrap()
 }

@@ -1,133 +1,27 @@
-//! What the store knows of an experiment.
+//! What the store knows of the actions of a plan.
 //!
 //! Nothing is run and no lock is taken: actions are resolved as far as results reach, and what lies beyond is missing.
 
 use crate::error::ResultsError;
-use crate::input::{Action, Done, Input, Metric, Reading, Reduce, Reference, Run, State};
+use crate::input::{Action, Done, Metric, State};
+use crate::source::Source;
 use moelab_engine::digest::Digest;
 use moelab_engine::job::{JobResult, Outcome};
+use moelab_engine::key::ActionKey;
 use moelab_engine::plan::{Finished, FinishedOutput, Found, Node, NodeId, Plan, Resolution, ResolveError, SEED_AXIS};
-use moelab_engine::spec::{self, Experiment};
 use moelab_engine::stage::Registry;
 use moelab_engine::store::{Manifest, Presence, Store};
+use moelab_stages::artifact;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-impl Input {
-    /// Looks up everything the table of an experiment needs. Without a store all of it is missing.
-    ///
-    /// `data` is the folder of the user's data sets: data that are known by content need no file there.
-    pub fn from_store(
-        experiment: &Experiment,
-        plan: &Plan,
-        registry: &Registry,
-        store: Option<&Store>,
-        data: &Path,
-    ) -> Result<Self, ResultsError> {
-        let metrics = metrics(experiment);
-        let stages: BTreeSet<&str> = metrics.iter().map(|metric| metric.stage.as_str()).collect();
-        let at_metrics = |cell: &moelab_engine::plan::Cell| {
-            let wanted = cell.actions.iter().filter(|(stage, _)| stages.contains(stage.as_str()));
-            wanted
-                .map(|(stage, node)| (stage.clone(), *node))
-                .collect::<BTreeMap<String, NodeId>>()
-        };
-        let wanted: BTreeSet<NodeId> = plan
-            .cells
-            .iter()
-            .flat_map(|cell| at_metrics(cell).into_values())
-            .collect();
-        let needed = plan.with_ancestors(wanted.iter().copied());
-        let survey = Survey::of(plan, registry, store, data, |node| needed.contains(&node));
-
-        let index: BTreeMap<NodeId, usize> = wanted.iter().enumerate().map(|(i, node)| (*node, i)).collect();
-        let actions = wanted
-            .iter()
-            .map(|node| survey.action(*node, &metrics))
-            .collect::<Result<_, _>>()?;
-        let axes = axes(experiment);
-        let runs = plan.cells.iter().map(|cell| Run {
-            axes: axes
-                .iter()
-                .filter_map(|a| Some((a.clone(), experiment.value(a, &cell.axes)?)))
-                .collect(),
-            seed: cell.seed,
-            actions: at_metrics(cell)
-                .into_iter()
-                .map(|(stage, node)| (stage, index[&node]))
-                .collect(),
-        });
-        Ok(Self {
-            experiment: experiment.name.clone(),
-            runs: runs.collect(),
-            actions,
-            metrics,
-            rows: experiment.table.rows.clone(),
-            min_seeds: experiment.table.min_seeds,
-            references: experiment.reference.iter().map(reference).collect(),
-            axes,
-        })
-    }
-}
-
-/// The axes, and the parameters the table has rows by although they do not vary.
-fn axes(experiment: &Experiment) -> Vec<String> {
-    let mut axes = experiment.axes.clone();
-    let others = experiment
-        .table
-        .rows
-        .iter()
-        .filter(|row| !experiment.axes.contains(row));
-    axes.extend(others.cloned());
-    axes
-}
-
-/// The metrics the table shows, in the order of its columns.
-fn metrics(experiment: &Experiment) -> Vec<Metric> {
-    let columns = experiment.table.columns.iter();
-    columns
-        .filter_map(|column| experiment.metrics.iter().find(|m| m.name == *column))
-        .map(metric)
-        .collect()
-}
-
-fn metric(metric: &spec::Metric) -> Metric {
-    let reading = match &metric.reading {
-        spec::Reading::Field(field) => Reading::Field(field.clone()),
-        spec::Reading::Value => Reading::Value,
-        spec::Reading::Column { column, reduce } => Reading::Column {
-            column: column.clone(),
-            reduce: match *reduce {
-                spec::Reduce::Last => Reduce::Last,
-                spec::Reduce::Min => Reduce::Min,
-                spec::Reduce::Max => Reduce::Max,
-                spec::Reduce::MeanLast(k) => Reduce::MeanLast(k),
-                spec::Reduce::At(epoch) => Reduce::At(epoch),
-            },
-        },
-    };
-    Metric {
-        name: metric.name.clone(),
-        stage: metric.stage.clone(),
-        output: metric.output.clone(),
-        reading,
-    }
-}
-
-fn reference(reference: &spec::Reference) -> Reference {
-    Reference {
-        labels: reference.labels.clone(),
-        values: reference.values.clone(),
-        runs: reference.runs.clone(),
-        source: reference.source.clone(),
-    }
-}
 
 /// What is known of one node.
 pub(crate) struct Known {
     key: Option<Digest>,
     /// Device kinds of the accelerated stages up to here. Others run on the processor wherever they run.
     devices: BTreeSet<String>,
+    /// See [`Action::origins`].
+    origins: BTreeSet<String>,
     pub(crate) standing: Standing,
 }
 
@@ -148,33 +42,40 @@ pub(crate) struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// Looks at the nodes that are wanted; whoever wants one wants its producers too.
-    pub(crate) fn of(
-        plan: &'a Plan,
-        registry: &'a Registry,
-        store: Option<&'a Store>,
-        data: &'a Path,
-        wanted: impl Fn(NodeId) -> bool,
-    ) -> Self {
-        let mut survey = Self {
-            plan,
-            registry,
-            store,
-            data,
+    /// Knows nothing yet.
+    pub(crate) fn new(source: &Source<'a>) -> Self {
+        Self {
+            plan: source.plan,
+            registry: source.registry,
+            store: source.store,
+            data: source.data,
             known: BTreeMap::new(),
-        };
-        plan.order()
-            .filter(|node| wanted(*node))
-            .for_each(|node| survey.look(node));
+        }
+    }
+
+    /// Looks up these actions and all they need.
+    pub(crate) fn of(source: &Source<'a>, wanted: impl IntoIterator<Item = NodeId>) -> Self {
+        let mut survey = Self::new(source);
+        let needed = survey.plan.with_ancestors(wanted);
+        let order = survey.plan.order().filter(|node| needed.contains(node));
+        order.for_each(|node| survey.look(node));
         survey
     }
 
-    fn look(&mut self, id: NodeId) {
+    /// The result of an action; none if it has not finished.
+    pub(crate) fn manifest(&self, id: NodeId) -> Option<&Manifest> {
+        match &self.known.get(&id)?.standing {
+            Standing::Done(manifest) => Some(manifest),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn look(&mut self, id: NodeId) {
         let node = &self.plan.graph[id];
         let (key, standing) = match self.plan.resolve(id, self.registry, self.data, self) {
             Ok(Resolution::Ready { key, .. }) => {
-                let key = key.digest();
-                (Some(key), self.ask_store(&key, node))
+                let digest = key.digest();
+                (Some(digest), self.ask_store(&digest, &key, node))
             }
             Ok(Resolution::Waiting { .. }) => (None, self.inherited(node)),
             // What is not there yet may come; everything else fails again however often it is tried.
@@ -190,14 +91,38 @@ impl<'a> Survey<'a> {
         {
             devices.insert(kind(&manifest.provenance.device));
         }
-        self.known.insert(id, Known { key, devices, standing });
+        let origins = self.origins(node, &standing);
+        let known = Known {
+            key,
+            devices,
+            origins,
+            standing,
+        };
+        self.known.insert(id, known);
     }
 
-    fn ask_store(&self, key: &Digest, node: &Node) -> Standing {
+    fn origins(&self, node: &Node, standing: &Standing) -> BTreeSet<String> {
+        match standing {
+            // What draws random numbers from nothing makes results, not data.
+            _ if node.inputs.is_empty() && node.axes.contains_key(SEED_AXIS) => BTreeSet::new(),
+            Standing::Done(manifest) if node.inputs.is_empty() => {
+                let of = |labels: bool| {
+                    let outputs = manifest.outputs.values();
+                    let wanted = outputs.filter(move |output| !labels || output.artifact == artifact::LABELS);
+                    wanted.map(|output| output.digest.hex()).collect::<BTreeSet<_>>()
+                };
+                let labels = of(true);
+                if labels.is_empty() { of(false) } else { labels }
+            }
+            _ => self.producers(node).flat_map(|p| p.origins.iter().cloned()).collect(),
+        }
+    }
+
+    fn ask_store(&self, key: &Digest, action: &ActionKey, node: &Node) -> Standing {
         let Some(store) = self.store else {
             return Standing::Missing(None);
         };
-        match store.lookup(key) {
+        match store.lookup_as(key, action) {
             Some(manifest) => Standing::Done(Box::new(manifest)),
             None => match failure(store, key) {
                 Some(message) => Standing::Failed(format!("{}: {message}", node.stage)),
@@ -226,7 +151,7 @@ impl<'a> Survey<'a> {
             .filter_map(|source| self.known.get(&source.node))
     }
 
-    fn action(&self, id: NodeId, metrics: &[Metric]) -> Result<Action, ResultsError> {
+    pub(crate) fn action(&self, id: NodeId, metrics: &[Metric]) -> Result<Action, ResultsError> {
         let node = &self.plan.graph[id];
         let known = &self.known[&id];
         let mut devices = known.devices.clone();
@@ -246,6 +171,12 @@ impl<'a> Survey<'a> {
             key: known.key.map(|key| key.hex()),
             seeded,
             devices,
+            // A number is no data of its own.
+            origins: if node.inputs.is_empty() {
+                BTreeSet::new()
+            } else {
+                known.origins.clone()
+            },
             state,
         })
     }
@@ -308,7 +239,3 @@ fn failure(store: &Store, key: &Digest) -> Option<String> {
         _ => None,
     }
 }
-
-#[cfg(test)]
-#[path = "store_tests.rs"]
-mod tests;

@@ -1,9 +1,6 @@
-#[path = "store_bench.rs"]
-mod bench;
-
 use super::*;
+use crate::bench::{Bench, EXPERIMENT, Fate, seed};
 use crate::table::Table;
-use bench::{Bench, EXPERIMENT, Fate, seed};
 use moelab_engine::store::{Holder, Presence};
 use std::fs;
 
@@ -15,10 +12,12 @@ fn a_finished_experiment_is_a_complete_table() {
     insta::assert_snapshot!(bench.markdown(), @"
     | data | alpha | k | acc | loss | seeds | source |
     | --- | --- | ---: | ---: | ---: | ---: | --- |
-    | here | 10 | 12 ± 0 | 0.105 ± 0.007 | 10.5 ± 0.7 | 2 |  |
+    | here | 10 | 12 ± 0 | **0.105 ± 0.007** | 10.5 ± 0.7 | 2 |  |
     | here | 1 | 12 ± 0 | 0.015 ± 0.007 | 1.5 ± 0.7 | 2 |  |
     | *published* |  |  |  |  |  |  |
     |  | 10 | – | 0.900 | – | 5 | S |
+
+    - **bold**: best mean among the rows on the same data; *italic*: not significantly worse (paired t-test on shared seeds; two-sided p ≥ 0.05, each row by itself)
     ");
 }
 
@@ -56,7 +55,7 @@ fn a_failure_counts_for_everything_behind_it_with_its_reason() {
     );
     assert_eq!(
         table.notes()[0],
-        "e: `k`, `acc`, `loss` failed in 4 actions: train: out of memory"
+        "e: `k`, `acc`, `loss` failed for seed 1 in all 2 rows: train: out of memory"
     );
 }
 
@@ -172,6 +171,31 @@ fn data_that_are_not_there_leave_the_table_empty_with_the_reason() {
     assert!(table.cells().iter().all(|cell| (cell.n, cell.missing) == (0, 2)));
     assert_eq!(
         table.notes()[0],
-        "e: `k`, `acc`, `loss` missing in 8 actions: stage `train`: no data set `absent`"
+        "e: `k`, `acc`, `loss` missing for all 2 seeds in all 2 rows: stage `train`: no data set `absent`"
     );
+}
+
+#[test]
+fn experiments_side_by_side_know_each_others_rows() {
+    let plain = EXPERIMENT.replace("rows: [data, alpha], ", "rows: [alpha], ");
+    let other = EXPERIMENT
+        .replace("experiment: e", "experiment: other")
+        .replace("matrix: {axes: {alpha: [10, 1]}}\n", "");
+    let other = other
+        .replace("rows: [data, alpha], ", "")
+        .replace("reference: [{alpha: 10, acc: 0.9, source: S, runs: 5}]\n", "");
+    let (one, two) = (Bench::new(&plain), Bench::new(&other));
+    let inputs = Source::inputs(&[one.source(), two.source()]).unwrap();
+    assert_eq!(inputs[1].rows, ["alpha"]);
+    assert_eq!(
+        inputs[1].runs[0].axes["alpha"], 1,
+        "a parameter of one is an axis of the other"
+    );
+}
+
+#[test]
+fn scores_are_higher_by_themselves_and_other_numbers_neither() {
+    let input = Bench::new(EXPERIMENT).input();
+    let better: Vec<_> = input.metrics.iter().map(|metric| metric.better).collect();
+    assert_eq!(better, [Better::Neither, Better::Higher, Better::Neither]);
 }

@@ -1,0 +1,193 @@
+//! From a result back to everything it was made from.
+
+mod view;
+
+use crate::error::ResultsError;
+use crate::input::Metric;
+use crate::reading::{Histories, read};
+use crate::source::Source;
+use crate::survey::Survey;
+use moelab_engine::digest::Digest;
+use moelab_engine::key::InputKey;
+use moelab_engine::plan::select::Filter;
+use moelab_engine::plan::{Axes, Input, NodeId};
+use moelab_engine::store::{Manifest, Store};
+use std::collections::BTreeMap;
+
+pub(crate) use view::title;
+pub use view::{Number, numbers_text};
+
+/// An action with its ancestors.
+pub struct Lineage {
+    /// Producers first; the last is the action itself.
+    pub(crate) steps: Vec<Step>,
+}
+
+/// One finished action.
+pub(crate) struct Step {
+    /// Its name in the pipeline.
+    pub(crate) stage: String,
+    pub(crate) axes: Axes,
+    pub(crate) manifest: Manifest,
+    pub(crate) feeds: Vec<Feed>,
+}
+
+/// What a step read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Feed {
+    /// The port, or the setting that took its value from a stage.
+    pub(crate) name: String,
+    /// Of a member of a fan-in.
+    pub(crate) axes: Axes,
+    pub(crate) digest: Digest,
+    /// Position of the step that made it; none if nobody knows.
+    pub(crate) maker: Option<usize>,
+}
+
+impl Lineage {
+    /// Of an action of a plan; none if it has not finished.
+    pub fn planned(source: &Source<'_>, node: NodeId) -> Option<Self> {
+        let survey = Survey::of(source, [node]);
+        survey.manifest(node)?;
+        let mut steps: Vec<Step> = Vec::new();
+        let mut position: BTreeMap<NodeId, usize> = BTreeMap::new();
+        // Nodes are numbered producers first.
+        for id in source.plan.with_ancestors([node]) {
+            let Some(manifest) = survey.manifest(id) else { continue };
+            let planned = &source.plan.graph[id];
+            let mut feeds = Vec::new();
+            for input in &planned.inputs {
+                let no_axes = Axes::new();
+                let members: Vec<_> = match input {
+                    Input::Port { from, .. } | Input::Setting { from, .. } => vec![(&no_axes, from)],
+                    Input::Gather { members, .. } => members.iter().map(|(axes, from)| (axes, from)).collect(),
+                };
+                for (axes, from) in members {
+                    let made = survey
+                        .manifest(from.node)
+                        .and_then(|maker| maker.outputs.get(&from.output));
+                    feeds.extend(made.map(|made| Feed {
+                        name: input.name().to_owned(),
+                        axes: axes.clone(),
+                        digest: made.digest,
+                        maker: position.get(&from.node).copied(),
+                    }));
+                }
+            }
+            position.insert(id, steps.len());
+            steps.push(Step {
+                stage: planned.stage.clone(),
+                axes: planned.axes.clone(),
+                manifest: manifest.clone(),
+                feeds,
+            });
+        }
+        Some(Self { steps })
+    }
+
+    /// Of the action whose key begins so, by the store alone. Of several actions that made the same bytes, one of the same
+    /// experiment counts as the maker; a setting that took its value from a stage stands as a plain setting.
+    pub fn stored(store: &Store, prefix: &str) -> Result<Self, ResultsError> {
+        let all = store.manifests();
+        let found: Vec<&Digest> = all.keys().filter(|key| key.hex().starts_with(prefix)).collect();
+        let [key] = found[..] else {
+            return Err(ResultsError::NoSuchKey {
+                prefix: prefix.to_owned(),
+                found: found.len(),
+            });
+        };
+        let mut makers: BTreeMap<Digest, Vec<&Manifest>> = BTreeMap::new();
+        for manifest in all.values() {
+            for output in manifest.outputs.values() {
+                makers.entry(output.digest).or_default().push(manifest);
+            }
+        }
+        let mut lineage = Self { steps: Vec::new() };
+        lineage.add(&all[key], &makers, &mut BTreeMap::new());
+        Ok(lineage)
+    }
+
+    fn add(
+        &mut self,
+        manifest: &Manifest,
+        makers: &BTreeMap<Digest, Vec<&Manifest>>,
+        known: &mut BTreeMap<Digest, usize>,
+    ) -> usize {
+        if let Some(position) = known.get(&manifest.key()) {
+            return *position;
+        }
+        let mut read: Vec<(String, Axes, Digest)> = Vec::new();
+        for (name, input) in &manifest.action.inputs {
+            match input {
+                InputKey::One(digest) => read.push((name.clone(), Axes::new(), *digest)),
+                InputKey::Gathered(members) => {
+                    read.extend(members.iter().map(|m| (name.clone(), m.axes.clone(), m.digest)));
+                }
+            }
+        }
+        let origin = &manifest.provenance.origin;
+        let mut feeds = Vec::new();
+        for (name, axes, digest) in read {
+            let candidates = makers.get(&digest).map(Vec::as_slice).unwrap_or_default();
+            let akin = |maker: &&&Manifest| maker.provenance.origin.experiment == origin.experiment;
+            let maker = candidates.iter().find(akin).or(candidates.first());
+            let maker = maker.map(|maker| self.add(maker, makers, known));
+            feeds.push(Feed {
+                name,
+                axes,
+                digest,
+                maker,
+            });
+        }
+        self.steps.push(Step {
+            stage: origin.stage.clone(),
+            axes: origin.axes.clone(),
+            manifest: manifest.clone(),
+            feeds,
+        });
+        known.insert(manifest.key(), self.steps.len() - 1);
+        self.steps.len() - 1
+    }
+
+    /// The action itself.
+    pub(crate) fn last(&self) -> &Step {
+        self.steps.last().expect("a lineage holds at least the action it is of")
+    }
+
+    pub fn manifest(&self) -> &Manifest {
+        &self.last().manifest
+    }
+}
+
+/// The numbers behind a metric in the cells that a filter takes, one per action.
+pub fn numbers(source: &Source<'_>, metric: &str, filter: &Filter) -> Result<Vec<Number>, ResultsError> {
+    let experiment = source.experiment;
+    let Some(declared) = experiment.metrics.iter().find(|m| m.name == metric) else {
+        let known = experiment.metrics.iter().map(|m| m.name.as_str());
+        return Err(ResultsError::UnknownMetric {
+            metric: metric.to_owned(),
+            experiment: experiment.name.clone(),
+            hint: moelab_engine::spec::words::suggest(metric, known).unwrap_or_else(|| "it declares none".into()),
+        });
+    };
+    let nodes = source.plan.matching(experiment, &declared.stage, filter);
+    let nodes = nodes?;
+    let survey = Survey::of(source, nodes.iter().copied());
+    let metric: Metric = crate::source::metric(declared, None);
+    let number = |node: NodeId| {
+        let action = survey.action(node, std::slice::from_ref(&metric))?;
+        let found = read(&metric, &action, &mut Histories::default())?;
+        Ok(Number {
+            node,
+            axes: source.plan.graph[node].axes.clone(),
+            value: found.value,
+            why: found.message.unwrap_or_else(|| found.status.name().to_owned()),
+            manifest: survey.manifest(node).cloned(),
+        })
+    };
+    nodes.into_iter().map(number).collect()
+}
+
+#[cfg(test)]
+#[path = "lineage_tests.rs"]
+mod tests;

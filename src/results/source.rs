@@ -1,0 +1,176 @@
+//! From an experiment and a store to an [`Input`].
+
+use crate::error::ResultsError;
+use crate::input::{Input, Metric, Reading, Reduce, Reference, Run};
+use crate::survey::Survey;
+use moelab_engine::plan::{Cell, NodeId, Plan};
+use moelab_engine::spec::{self, Better, Experiment};
+use moelab_engine::stage::Registry;
+use moelab_engine::store::Store;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// An experiment, and where its results lie. Without a store all of them are missing.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    pub experiment: &'a Experiment,
+    pub plan: &'a Plan,
+    pub registry: &'a Registry,
+    pub store: Option<&'a Store>,
+    /// The folder of the user's data sets: data that are known by content need no file there.
+    pub data: &'a Path,
+}
+
+impl<'a> Source<'a> {
+    /// All that the tables of these experiments need, side by side: what tells the rows of one apart is told of all.
+    pub fn inputs(sources: &[Self]) -> Result<Vec<Input>, ResultsError> {
+        let axes: Vec<String> = sources.iter().flat_map(|source| source.rows()).collect();
+        let input = |source: &Source<'_>| {
+            let mut rows = source.rows();
+            let others = axes.iter().filter(|axis| source.knows(axis));
+            rows.extend(others.cloned());
+            Ok(source.input(&source.experiment.table.columns, &distinct(rows))?.0)
+        };
+        sources.iter().map(input).collect()
+    }
+
+    /// The axes and parameters that the table sets apart, in the order of its rows, then columns.
+    fn rows(&self) -> Vec<String> {
+        let table = &self.experiment.table;
+        table.rows.iter().chain(&table.spread).cloned().collect()
+    }
+
+    /// Whether an axis or parameter is called so.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        let rows = &self.experiment.rows;
+        rows.iter().any(|row| self.experiment.value(name, row).is_some())
+    }
+
+    /// Looks up what these metrics need; `rows` may name parameters.
+    pub(crate) fn input(&self, metrics: &[String], rows: &[String]) -> Result<(Input, Survey<'a>), ResultsError> {
+        let experiment = self.experiment;
+        let declared = |name: &String| experiment.metrics.iter().find(|m| m.name == *name);
+        let metrics: Vec<Metric> = metrics
+            .iter()
+            .filter_map(declared)
+            .map(|one| metric(one, experiment.table.better.get(&one.name)))
+            .collect();
+        let stages: BTreeSet<&str> = metrics.iter().map(|metric| metric.stage.as_str()).collect();
+        let at_metrics = |cell: &Cell| {
+            let wanted = cell.actions.iter().filter(|(stage, _)| stages.contains(stage.as_str()));
+            wanted
+                .map(|(stage, node)| (stage.clone(), *node))
+                .collect::<BTreeMap<String, NodeId>>()
+        };
+        let cells = self.plan.cells.iter();
+        let wanted: BTreeSet<NodeId> = cells.flat_map(|cell| at_metrics(cell).into_values()).collect();
+        let survey = Survey::of(self, wanted.iter().copied());
+        let index: BTreeMap<NodeId, usize> = wanted.iter().enumerate().map(|(i, node)| (*node, i)).collect();
+        let actions = wanted
+            .iter()
+            .map(|node| survey.action(*node, &metrics))
+            .collect::<Result<_, _>>()?;
+        let axes = distinct(experiment.axes.iter().chain(rows).cloned().collect());
+        let runs = self.plan.cells.iter().map(|cell| Run {
+            axes: axes
+                .iter()
+                .filter_map(|a| Some((a.clone(), experiment.value(a, &cell.axes)?)))
+                .collect(),
+            seed: cell.seed,
+            actions: at_metrics(cell)
+                .into_iter()
+                .map(|(stage, node)| (stage, index[&node]))
+                .collect(),
+        });
+        let input = Input {
+            experiment: experiment.name.clone(),
+            runs: runs.collect(),
+            actions,
+            metrics,
+            rows: rows.to_vec(),
+            spread: experiment.table.spread.clone(),
+            cells: experiment.table.cells,
+            min_seeds: experiment.table.min_seeds,
+            references: experiment.reference.iter().map(reference).collect(),
+            axes,
+        };
+        Ok((input, survey))
+    }
+}
+
+impl Input {
+    /// Looks up everything the table of one experiment needs.
+    pub fn from_store(
+        experiment: &Experiment,
+        plan: &Plan,
+        registry: &Registry,
+        store: Option<&Store>,
+        data: &Path,
+    ) -> Result<Self, ResultsError> {
+        let source = Source {
+            experiment,
+            plan,
+            registry,
+            store,
+            data,
+        };
+        Ok(source.input(&experiment.table.columns, &source.rows())?.0)
+    }
+}
+
+/// In order of first appearance.
+fn distinct(names: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    names.into_iter().filter(|name| seen.insert(name.clone())).collect()
+}
+
+/// Scores of `evaluate` that are better the higher they are, each with its variants (`acc_labelled`).
+const SCORES: [&str; 8] = [
+    "acc",
+    "nmi",
+    "ari",
+    "ami",
+    "homogeneity",
+    "completeness",
+    "v",
+    "agreement",
+];
+
+pub(crate) fn metric(metric: &spec::Metric, better: Option<&Better>) -> Metric {
+    let reading = match &metric.reading {
+        spec::Reading::Field(field) => Reading::Field(field.clone()),
+        spec::Reading::Value => Reading::Value,
+        spec::Reading::Column { column, reduce } => Reading::Column {
+            column: column.clone(),
+            reduce: match *reduce {
+                spec::Reduce::Last => Reduce::Last,
+                spec::Reduce::Min => Reduce::Min,
+                spec::Reduce::Max => Reduce::Max,
+                spec::Reduce::MeanLast(k) => Reduce::MeanLast(k),
+                spec::Reduce::At(epoch) => Reduce::At(epoch),
+            },
+        },
+    };
+    let score = matches!(&reading, Reading::Field(field) if SCORES.contains(&field.split('_').next().unwrap_or(field)));
+    let usual = if score { Better::Higher } else { Better::Neither };
+    Metric {
+        name: metric.name.clone(),
+        better: better.copied().unwrap_or(usual),
+        stage: metric.stage.clone(),
+        output: metric.output.clone(),
+        reading,
+    }
+}
+
+fn reference(reference: &spec::Reference) -> Reference {
+    Reference {
+        labels: reference.labels.clone(),
+        values: reference.values.clone(),
+        runs: reference.runs.clone(),
+        source: reference.source.clone(),
+    }
+}
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;
