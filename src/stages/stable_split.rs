@@ -47,7 +47,7 @@ impl Default for StableSplit {
             n_components: 2,
             piece_fraction: 0.1,
             min_samples: 10,
-            together: 0.2,
+            together: 0.1,
             agreement: 0.9,
             min_cluster_fraction: 0.01,
         }
