@@ -170,8 +170,7 @@ pub fn numbers(source: &Source<'_>, metric: &str, filter: &Filter) -> Result<Vec
             hint: moelab_engine::spec::words::suggest(metric, known).unwrap_or_else(|| "it declares none".into()),
         });
     };
-    let nodes = source.plan.matching(experiment, &declared.stage, filter);
-    let nodes = nodes?;
+    let nodes = source.plan.matching(experiment, &declared.stage, filter)?;
     let survey = Survey::of(source, nodes.iter().copied());
     let metric: Metric = crate::source::metric(declared, None);
     let number = |node: NodeId| {

@@ -319,7 +319,7 @@ fn a_value_feeds_a_setting_and_metrics_stand_in_the_table() {
     assert_eq!((mean("size"), mean("K")), (4.5.into(), 3.0.into()));
     let shown = lab.moelab(&["show", "e", "score"]);
     assert!(
-        shown.out.contains("program") && shown.out.contains("{\"size\":4.5}"),
+        shown.out.contains("program") && shown.out.contains("size = 4.5"),
         "{}",
         shown.out
     );

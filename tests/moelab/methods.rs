@@ -135,6 +135,8 @@ stages:
     n_neighbors: 15
     n_components: 2
   predicted: {stage: hdbscan_predict, inputs: {points: placed, reference: embedding}, min_cluster_size: 30}
+  resolved: {stage: stable_split, inputs: {points: pixels, clusters: clusters.clusters}, repeats: 2, n_neighbors: 10}
+  resolved_scores: {stage: evaluate, inputs: {assignments: resolved.clusters, labels: images}}
   seen: {stage: evaluate, inputs: {assignments: clusters.clusters, labels: images}}
   all: {stage: evaluate, inputs: {assignments: predicted, labels: unseen}}
 ";
@@ -145,7 +147,8 @@ fn new_images_are_placed_in_an_embedding_and_its_clusters() {
     lab.write("pipelines/placed.yaml", PLACED);
     lab.write(
         "experiments/placed.yaml",
-        "experiment: placed\npipeline: placed\nseeds: 1\nmetrics: {seen: seen.nmi, all: all.nmi, labelled: all.labelled}\n",
+        "experiment: placed\npipeline: placed\nseeds: 1\nmetrics: {seen: seen.nmi, all: all.nmi, labelled: all.labelled, \
+         resolved: resolved_scores.nmi, asked: resolved.metrics.questions}\n",
     );
     lab.run(&["placed"]);
     let said = lab.moelab(&["table", "placed", "--format", "json"]).json();
@@ -158,6 +161,8 @@ fn new_images_are_placed_in_an_embedding_and_its_clusters() {
     // Half of all digits took no part in the embedding: they land among their like.
     assert!(mean("seen") > 0.8 && mean("all") > mean("seen") - 0.05, "{said}");
     assert!(mean("labelled") > 0.9, "{said}");
+    // Clusters are looked at again, one by one and in pairs.
+    assert!(mean("resolved") > 0.75 && mean("asked") > 10.0, "{said}");
     let unlike = PLACED.replace(
         "inputs: {points: placed, reference: embedding}",
         "inputs: {points: pixels, reference: embedding}",

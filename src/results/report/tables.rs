@@ -74,7 +74,7 @@ pub(super) fn table(caption: &str, columns: &[Column], ours: &[Vec<String>], apa
 pub(super) fn results(results: &Table) -> Result<Markup, ResultsError> {
     let columns = |grid: &Grid| -> Vec<Column> {
         let column = |head: &crate::grid::Head| Column {
-            title: head.title.clone(),
+            title: head.line(),
             number: head.right(),
         };
         grid.heads.iter().map(column).collect()

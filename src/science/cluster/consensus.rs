@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn small_pieces_join_what_they_are_most_like() {
         let found = consensus(&[&[0, 0, 0, 0, 1, 1, 1, 1, 1], &[0, 0, 0, 0, 2, 1, 1, 1, 1]], 0.6, 2).unwrap();
-        assert_eq!(found.labels, [1, 1, 1, 1, 0, 0, 0, 0, 0]);
+        assert_eq!(found.labels, [0, 0, 0, 0, 1, 1, 1, 1, 1]);
     }
 
     #[test]

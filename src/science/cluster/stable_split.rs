@@ -3,7 +3,8 @@
 //! A part of the rows (all of them, to begin with) is embedded by UMAP several times from different draws, and each
 //! embedding is clustered by HDBSCAN. Pieces that most of these clusterings keep apart are the part's consensus; if the
 //! clusterings agree on them, the part is split and each piece is treated in the same way. A part on which they do not
-//! agree is a cluster.
+//! agree is a cluster. Everything is split first whether they agree or not, since somebody's island may lie on one side or
+//! the other; so at the end clusters that touch are embedded two by two, and come apart again or are joined.
 //!
 //! One embedding of everything either merges classes whose islands touch or breaks wide classes into several islands: no
 //! single scale fits all of them. Embedded on its own, a merged pair comes apart in every embedding, and a single class
@@ -60,6 +61,7 @@ pub struct Split {
     pub agreement: f64,
     /// Mean share of the rows that a clustering puts in a cluster.
     pub labelled: f64,
+    /// The answer.
     pub apart: bool,
 }
 
@@ -149,7 +151,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Looks at a part: the pieces that its clusterings agree on, if they do or `anyway`.
+    /// Looks at a part, or at two clusters of which the second has `other_rows`: the pieces that its clusterings agree on, if
+    /// they do or if it is split `anyway`. Two clusters are given with pieces down to half of the smaller one.
     fn ask(&mut self, rows: &[usize], other_rows: usize, anyway: bool) -> Result<Option<Vec<Vec<usize>>>, SplitError> {
         let smaller = other_rows.min(rows.len() - other_rows);
         let at_most = if other_rows > 0 { smaller / 2 } else { usize::MAX };
@@ -157,6 +160,7 @@ impl Search<'_> {
             return Ok(None);
         };
         let all: Vec<&[i32]> = labelings.iter().map(Vec::as_slice).collect();
+        // Where agreement is no condition, the majority decides.
         let together = if anyway { 0.5 } else { self.config.together };
         let found = consensus(&all, together, self.least(rows.len()).min(at_most))?;
         let reduced: Vec<Vec<i32>> = all
