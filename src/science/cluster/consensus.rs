@@ -118,12 +118,14 @@ fn average_linkage(atoms: &[(&Vec<i32>, usize)], together: f64) -> Vec<Vec<usize
         let joined = std::mem::take(&mut groups[b]);
         groups[a].extend(joined);
         let both = sizes[a] + sizes[b];
-        for other in 0..count {
-            // Joined groups stay at minus infinity.
-            let mean = (sizes[a] * similarity[a][other] + sizes[b] * similarity[b][other]) / both;
-            (similarity[a][other], similarity[other][a]) = (mean, mean);
-            (similarity[b][other], similarity[other][b]) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
+        // What was joined before stays at minus infinity.
+        let mean = |(to_a, to_b): (&f64, &f64)| (sizes[a] * to_a + sizes[b] * to_b) / both;
+        let joined: Vec<f64> = similarity[a].iter().zip(&similarity[b]).map(mean).collect();
+        for (row, mean) in similarity.iter_mut().zip(&joined) {
+            (row[a], row[b]) = (*mean, f64::NEG_INFINITY);
         }
+        (similarity[a], similarity[b]) = (joined, vec![f64::NEG_INFINITY; count]);
+        similarity[a][b] = f64::NEG_INFINITY;
         similarity[a][a] = f64::NEG_INFINITY;
         sizes[a] = both;
         for other in 0..count {

@@ -143,6 +143,9 @@ fn labels_of(members: &[Vec<usize>], rows: usize) -> Vec<i32> {
     labels
 }
 
+/// Labels of a part, once per embedding, and its neighbours.
+type Clusterings = (Vec<Vec<i32>>, Neighbours);
+
 struct Search<'a> {
     points: &'a Matrix,
     config: &'a StableSplitConfig,
@@ -227,7 +230,7 @@ impl Search<'_> {
 
     /// The clusterings of a part, with clusters of `at_most` or fewer rows looked for, and its neighbours; none of a part too
     /// small for two clusters.
-    fn clusterings(&self, rows: &[usize], at_most: usize) -> Result<Option<(Vec<Vec<i32>>, Neighbours)>, SplitError> {
+    fn clusterings(&self, rows: &[usize], at_most: usize) -> Result<Option<Clusterings>, SplitError> {
         let config = self.config;
         let least = self.least(rows.len()).min(at_most.max(2));
         if rows.len() < 2 * least || rows.len() <= config.n_neighbors {
