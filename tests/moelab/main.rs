@@ -1,6 +1,7 @@
 //! Tests through the two programs.
 
 mod command;
+mod comparing;
 mod ease;
 mod lab;
 mod methods;

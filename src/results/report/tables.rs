@@ -5,6 +5,7 @@ use crate::error::ResultsError;
 use crate::figure::{count_clusters, duration, tallies};
 use crate::grid::Grid;
 use crate::input::display;
+use crate::mark::Mark;
 use crate::render::{Format, Lines, render};
 use crate::stored::Stored;
 use crate::table::Table;
@@ -12,7 +13,7 @@ use maud::{Markup, html};
 use moelab_engine::plan::{NodeId, SEED_AXIS};
 use moelab_engine::store::Presence;
 use moelab_stages::artifact;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lines of the table per seed; a longer one is a file, not a page.
 const MOST_LINES: usize = 500;
@@ -39,14 +40,31 @@ pub(super) fn number(title: &str) -> Column {
 
 /// The first cell of a row names it. Rows after `ours` are apart: sorting leaves them at the end.
 pub(super) fn table(caption: &str, columns: &[Column], ours: &[Vec<String>], apart: &[Vec<String>]) -> Markup {
-    let line = |row: &Vec<String>| {
+    marked(caption, columns, ours, apart, &BTreeMap::new())
+}
+
+/// As [`table`], with marks on cells of `ours` by row and column.
+fn marked(
+    caption: &str,
+    columns: &[Column],
+    ours: &[Vec<String>],
+    apart: &[Vec<String>],
+    marks: &BTreeMap<(usize, usize), Mark>,
+) -> Markup {
+    let line = |row: &Vec<String>, mark: &dyn Fn(usize) -> Option<Mark>| {
         html! {
             tr {
                 @for (i, (cell, column)) in row.iter().zip(columns).enumerate() {
                     @if i == 0 {
                         th scope="row" class=[column.number.then_some("number")] { (cell) }
                     } @else {
-                        td class=[column.number.then_some("number")] { (cell) }
+                        td class=[column.number.then_some("number")] {
+                            @match mark(i) {
+                                Some(Mark::Best) => strong { (cell) },
+                                Some(Mark::NotWorse) => em { (cell) },
+                                None => (cell),
+                            }
+                        }
                     }
                 }
             }
@@ -63,8 +81,10 @@ pub(super) fn table(caption: &str, columns: &[Column], ours: &[Vec<String>], apa
                         }
                     }
                 }
-                tbody { @for row in ours { (line(row)) } }
-                @if !apart.is_empty() { tbody class="apart" { @for row in apart { (line(row)) } } }
+                tbody {
+                    @for (number, row) in ours.iter().enumerate() { (line(row, &|column| marks.get(&(number, column)).copied())) }
+                }
+                @if !apart.is_empty() { tbody class="apart" { @for row in apart { (line(row, &|_| None)) } } }
             }
         }
     }
@@ -84,7 +104,8 @@ pub(super) fn results(results: &Table) -> Result<Markup, ResultsError> {
         Ok(String::from_utf8_lossy(&render(results, Format::Csv, lines)?).into_owned())
     };
     Ok(html! {
-        (table("Results, mean ± sample standard deviation over seeds", &columns(&grid), &grid.ours, &grid.published))
+        (marked("Results, mean ± sample standard deviation over seeds", &columns(&grid), &grid.ours, &grid.published, &grid.marks))
+        @if let Some(legend) = &grid.legend { p class="note" { (legend.text("bold", "italic")) } }
         @if !grid.published.is_empty() { p class="note" { "Rows below the line are published results, with their source." } }
         @if !grid.notes.is_empty() {
             ul class="notes" { @for note in &grid.notes { li { (note) } } }
@@ -196,6 +217,9 @@ mod tests {
     #[test]
     fn a_table_has_a_caption_scopes_and_escaped_cells() {
         let rows = [vec!["a<b".to_owned(), "1".to_owned()]];
+        let marks = BTreeMap::from([((0, 1), Mark::Best)]);
+        let best = marked("Runs", &[text("name"), number("K")], &rows, &[], &marks).into_string();
+        assert_eq!(best.matches("<strong>").count(), 1, "{best}");
         let html = table("Runs & seeds", &[text("name"), number("K")], &rows, &rows).into_string();
         assert!(html.contains("<caption><span>Runs &amp; seeds</span></caption>"));
         assert!(html.contains("<th scope=\"col\" class=\"number\">K</th>"));

@@ -1,0 +1,78 @@
+//! `compare` and `diff` through the program, on results of cheap stages.
+
+use crate::lab::Lab;
+
+const PIPELINE: &str = "\
+pipeline: e
+params: {k: 3}
+stages:
+  images: {stage: load, dataset: digits, limit: 300}
+  pixels: {stage: embed, inputs: {images: images}, method: none}
+  clusters: {stage: kmeans, inputs: {points: pixels}, n_clusters: \"${k}\"}
+  scores: {stage: evaluate, inputs: {assignments: clusters, labels: images}}
+";
+
+const EXPERIMENT: &str = "\
+experiment: e
+pipeline: e
+seeds: 6
+matrix: {axes: {k: [3, 10]}}
+metrics: {nmi: scores.nmi}
+";
+
+fn ran() -> Lab {
+    let lab = Lab::new();
+    lab.write("pipelines/e.yaml", PIPELINE);
+    lab.write("experiments/e.yaml", EXPERIMENT);
+    lab.run(&["e"]);
+    lab
+}
+
+#[test]
+fn two_values_of_an_axis_are_compared_seed_by_seed() {
+    let lab = ran();
+    let said = lab.moelab(&["compare", "e", "--axis", "k=3,10", "--format", "json"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let rows = said.json();
+    let row = &rows[0];
+    assert_eq!(
+        (row["metric"].as_str(), row["pairs"].as_u64()),
+        (Some("nmi"), Some(6)),
+        "{row}"
+    );
+    // Ten clusters know more of ten digits than three, on each of six seeds: 2 of 64 sign patterns are as extreme.
+    assert!(row["difference"].as_f64().unwrap() > 0.1, "{row}");
+    assert_eq!(row["p"].as_f64(), Some(2.0 / 64.0), "{row}");
+}
+
+#[test]
+fn what_cannot_be_compared_is_said_with_what_can() {
+    let lab = ran();
+    let said = lab.moelab(&["compare", "e", "--axis", "k=3,11"]);
+    assert_eq!(said.code, 2);
+    assert!(
+        said.err.contains("no value 11") && said.err.contains("3, 10"),
+        "{}",
+        said.err
+    );
+    let said = lab.moelab(&["compare", "e", "--axis", "k=3,10", "--metric", "nmj"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("`nmi`"), "{}", said.err);
+}
+
+#[test]
+fn diff_names_the_first_stage_that_differs_and_why() {
+    let lab = ran();
+    let said = lab.moelab(&["diff", "e", "--stage", "scores", "--axis", "k=3,10", "--seed", "0"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.out.contains("where it began") && said.out.contains("n_clusters 3 → 10"),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.out.contains("everything below follows from that: scores"),
+        "{}",
+        said.out
+    );
+}
