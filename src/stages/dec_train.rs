@@ -2,10 +2,10 @@
 
 use crate::artifact;
 use crate::augment::Augment;
-use crate::declare::{always, no_rules, no_sources, settings};
+use crate::declare::{always, no_rules, no_sources, settings, trained};
 use crate::measured;
 use crate::network::{Reconstruction, Reduction};
-use moelab_engine::stage::{Output, Port, Stage};
+use moelab_engine::stage::{Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -67,14 +67,7 @@ pub fn stage() -> Stage {
             // Centres start at the means of these clusters' codes.
             Port::one("clusters", &[artifact::CLUSTERS]),
         ],
-        outputs: |_| {
-            vec![
-                Output::file("model", artifact::MODEL),
-                Output::file("assignments", artifact::ASSIGNMENTS),
-                Output::file("history", artifact::HISTORY),
-                Output::value("metrics", artifact::METRICS).holding(measured::OF_DEC),
-            ]
-        },
+        outputs: |_| trained(measured::OF_DEC),
         settings: settings::<DecTrain>(),
         draws: always,
         check: no_rules,

@@ -1,7 +1,8 @@
 //! Small helpers that keep a stage's declaration short.
 
+use crate::artifact;
 use moelab_engine::digest::Digest;
-use moelab_engine::stage::{Connected, Folders, Settings, Sources, Unfit};
+use moelab_engine::stage::{Connected, Folders, Output, Settings, Sources, Unfit};
 use moelab_engine::store::sources::SourceDigest;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Serialize, de::DeserializeOwned};
@@ -29,6 +30,16 @@ fn normalise<T: Serialize + DeserializeOwned>(settings: &Value) -> Result<Value,
 /// Reads normalised settings back into their type.
 pub(crate) fn typed<T: DeserializeOwned>(settings: &Value) -> T {
     T::deserialize(settings).expect("the engine hands out normalised settings")
+}
+
+/// What training a clustering model leaves; `measured` says what stands in its metrics.
+pub(crate) fn trained(measured: &'static [(&'static str, &'static str)]) -> Vec<Output> {
+    vec![
+        Output::file("model", artifact::MODEL),
+        Output::file("assignments", artifact::ASSIGNMENTS),
+        Output::file("history", artifact::HISTORY),
+        Output::value("metrics", artifact::METRICS).holding(measured),
+    ]
 }
 
 pub(crate) fn always(_: &Value) -> bool {

@@ -2,9 +2,9 @@
 
 use crate::artifact;
 use crate::augment::Augment;
-use crate::declare::{always, no_rules, no_sources, settings};
+use crate::declare::{always, no_rules, no_sources, settings, trained};
 use crate::measured;
-use moelab_engine::stage::{Output, Port, Stage};
+use moelab_engine::stage::{Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -64,14 +64,7 @@ pub fn stage() -> Stage {
             // Centres start at the codes nearest to the means of these clusters' codes.
             Port::one("clusters", &[artifact::CLUSTERS]),
         ],
-        outputs: |_| {
-            vec![
-                Output::file("model", artifact::MODEL),
-                Output::file("assignments", artifact::ASSIGNMENTS),
-                Output::file("history", artifact::HISTORY),
-                Output::value("metrics", artifact::METRICS).holding(measured::OF_DYNAE),
-            ]
-        },
+        outputs: |_| trained(measured::OF_DYNAE),
         settings: settings::<DynaeTrain>(),
         draws: always,
         check: no_rules,

@@ -2,10 +2,10 @@
 
 use crate::artifact;
 use crate::augment::Augment;
-use crate::declare::{always, no_sources, settings, typed};
+use crate::declare::{always, no_sources, settings, trained, typed};
 use crate::measured;
 use crate::network::Reconstruction;
-use moelab_engine::stage::{Connected, Output, Port, Stage, Unfit};
+use moelab_engine::stage::{Connected, Port, Stage, Unfit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -108,14 +108,7 @@ pub fn stage() -> Stage {
             Port::optional("images", &[artifact::IMAGES]),
             Port::optional("features", &[artifact::FEATURES]),
         ],
-        outputs: |_| {
-            vec![
-                Output::file("model", artifact::MODEL),
-                Output::file("assignments", artifact::ASSIGNMENTS),
-                Output::file("history", artifact::HISTORY),
-                Output::value("metrics", artifact::METRICS).holding(measured::OF_GMVAE),
-            ]
-        },
+        outputs: |_| trained(measured::OF_GMVAE),
         settings: settings::<GmvaeTrain>(),
         draws: always,
         check,

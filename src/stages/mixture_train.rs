@@ -2,10 +2,10 @@
 
 use crate::artifact;
 use crate::augment::Augment;
-use crate::declare::{always, no_sources, settings, typed};
+use crate::declare::{always, no_sources, settings, trained, typed};
 use crate::measured;
 use crate::network::{Reconstruction, Reduction, Variant};
-use moelab_engine::stage::{Output, Port, Stage};
+use moelab_engine::stage::{Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -183,14 +183,7 @@ pub fn stage() -> Stage {
             // Clusters to start from.
             Port::optional("clusters", &[artifact::CLUSTERS]),
         ],
-        outputs: |_| {
-            vec![
-                Output::file("model", artifact::MODEL),
-                Output::file("assignments", artifact::ASSIGNMENTS),
-                Output::file("history", artifact::HISTORY),
-                Output::value("metrics", artifact::METRICS).holding(measured::OF_MIXTURE),
-            ]
-        },
+        outputs: |_| trained(measured::OF_MIXTURE),
         settings: settings::<MixtureTrain>(),
         draws: always,
         check: |settings, ports| {

@@ -2,10 +2,10 @@
 
 use crate::artifact;
 use crate::augment::Augment;
-use crate::declare::{always, no_rules, no_sources, settings};
+use crate::declare::{always, no_rules, no_sources, settings, trained};
 use crate::measured;
 use crate::network::Reconstruction;
-use moelab_engine::stage::{Output, Port, Stage};
+use moelab_engine::stage::{Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -52,14 +52,7 @@ pub fn stage() -> Stage {
             // The mixture starts with the shares, means and variances of these clusters' codes.
             Port::one("clusters", &[artifact::CLUSTERS]),
         ],
-        outputs: |_| {
-            vec![
-                Output::file("model", artifact::MODEL),
-                Output::file("assignments", artifact::ASSIGNMENTS),
-                Output::file("history", artifact::HISTORY),
-                Output::value("metrics", artifact::METRICS).holding(measured::OF_CLUSTERED),
-            ]
-        },
+        outputs: |_| trained(measured::OF_CLUSTERED),
         settings: settings::<VadeTrain>(),
         draws: always,
         check: no_rules,
