@@ -1,9 +1,11 @@
 //! What can be typed.
 
 mod export;
+mod results;
 mod using;
 
 pub use export::{Export, ExportForm};
+pub use results::{Compare, Diff, Show};
 pub use using::{Assign, Generate, On, Walk};
 
 use crate::{complete, examples};
@@ -220,34 +222,6 @@ pub struct Table {
     pub to: Option<PathBuf>,
 }
 
-/// B less A, one row per place in the table and metric.
-#[derive(clap::Args)]
-pub struct Compare {
-    /// A: a file, or a name found as experiments/NAME.yaml.
-    #[arg(add = ArgValueCompleter::new(complete::experiments))]
-    pub a: PathBuf,
-    /// B, unless --axis names it.
-    #[arg(conflicts_with = "axis", required_unless_present = "axis", add = ArgValueCompleter::new(complete::experiments))]
-    pub b: Option<PathBuf>,
-    /// The two values of an axis, A first.
-    #[arg(long, value_name = "AXIS=A,B")]
-    pub axis: Option<String>,
-    /// Only this metric; may be repeated. By default those of A's table that B has too.
-    #[arg(long = "metric", value_name = "NAME")]
-    pub metrics: Vec<String>,
-    /// Only rows with this axis value, as in `dataset=mnist`; may be repeated.
-    #[arg(long = "where", value_name = "AXIS=VALUE")]
-    pub conditions: Vec<String>,
-    #[arg(long = "set", value_name = "PARAM=VALUE")]
-    pub overrides: Vec<String>,
-    /// csv, parquet and json have all digits and more columns.
-    #[arg(long, default_value = "text")]
-    pub format: TableFormat,
-    /// Write to a file (needed for parquet).
-    #[arg(long, value_name = "FILE")]
-    pub to: Option<PathBuf>,
-}
-
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
     Text,
@@ -272,55 +246,6 @@ pub struct One {
     /// Pick by axis value, as in `alpha=10`; may be repeated.
     #[arg(long = "where", value_name = "AXIS=VALUE")]
     pub conditions: Vec<String>,
-}
-
-/// An action, or the runs behind a number.
-#[derive(clap::Args)]
-pub struct Show {
-    /// A file, a name found as experiments/NAME.yaml, or the beginning of an action's key.
-    #[arg(add = ArgValueCompleter::new(complete::experiments))]
-    pub experiment: PathBuf,
-    /// Name of the stage in the pipeline.
-    #[arg(conflicts_with = "metric", add = ArgValueCompleter::new(complete::stages))]
-    pub stage: Option<String>,
-    /// The number of this name in the table.
-    #[arg(long, value_name = "NAME")]
-    pub metric: Option<String>,
-    #[arg(long = "set", value_name = "PARAM=VALUE")]
-    pub overrides: Vec<String>,
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Pick by axis value, as in `alpha=10`; may be repeated.
-    #[arg(long = "where", value_name = "AXIS=VALUE")]
-    pub conditions: Vec<String>,
-    #[arg(long, default_value = "text")]
-    pub format: RunFormat,
-}
-
-/// Two results.
-#[derive(clap::Args)]
-pub struct Diff {
-    /// A: an experiment, or the beginning of an action's key.
-    #[arg(add = ArgValueCompleter::new(complete::experiments))]
-    pub a: PathBuf,
-    /// B, unless --axis names it.
-    #[arg(conflicts_with = "axis", required_unless_present = "axis", add = ArgValueCompleter::new(complete::experiments))]
-    pub b: Option<PathBuf>,
-    /// The stage to compare.
-    #[arg(long, value_name = "STAGE")]
-    pub stage: Option<String>,
-    /// The two values of an axis, A first.
-    #[arg(long, value_name = "AXIS=A,B")]
-    pub axis: Option<String>,
-    #[arg(long = "set", value_name = "PARAM=VALUE")]
-    pub overrides: Vec<String>,
-    #[arg(long)]
-    pub seed: Option<u64>,
-    /// Pick by axis value, as in `alpha=10`; may be repeated.
-    #[arg(long = "where", value_name = "AXIS=VALUE")]
-    pub conditions: Vec<String>,
-    #[arg(long, default_value = "text")]
-    pub format: RunFormat,
 }
 
 #[derive(clap::Args)]

@@ -41,7 +41,7 @@ fn lineage(
     if let Some(prefix) = is_key(experiment) {
         return Ok(Lineage::stored(store, prefix)?);
     }
-    let setup = Setup::of(experiment, &args.overrides)?;
+    let setup = Setup::of(experiment, &args.pick.overrides)?;
     let Some(stage) = &args.stage else {
         let names: Vec<&str> = setup
             .experiment
@@ -55,8 +55,8 @@ fn lineage(
             names.join(", ")
         )));
     };
-    let conditions: Vec<String> = args.conditions.iter().cloned().chain(axis).collect();
-    let filter = Filter::parse(args.seed, &conditions).map_err(|e| Exit::Usage(e.to_string()))?;
+    let conditions: Vec<String> = args.pick.conditions.iter().cloned().chain(axis).collect();
+    let filter = Filter::parse(args.pick.seed, &conditions).map_err(|e| Exit::Usage(e.to_string()))?;
     let node = setup.plan.pick(&setup.experiment, stage, &filter);
     let node = node.map_err(|e| Exit::Usage(e.to_string()))?;
     let data = std::path::absolute(&common.data)?;

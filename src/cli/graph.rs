@@ -30,6 +30,6 @@ pub fn main(common: &Common, args: &Graph) -> Result<ExitCode, Exit> {
 fn drawn(common: &Common, setup: &Setup) -> Result<moelab_results::figure::Figure, Exit> {
     let store = store_if_any(&common.store)?;
     let data = std::path::absolute(&common.data)?;
-    let stored = Stored::look(&setup.experiment, &setup.plan, &setup.registry, store.as_ref(), &data);
+    let stored = Stored::look(setup.source(store.as_ref(), &data));
     Ok(pipeline(&stored))
 }

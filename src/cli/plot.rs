@@ -13,7 +13,7 @@ pub fn main(common: &Common, args: &Plot) -> Result<ExitCode, Exit> {
     let setup = Setup::load(&args.of.experiment)?;
     let store = store_if_any(&common.store)?;
     let data = std::path::absolute(&common.data)?;
-    let stored = Stored::look(&setup.experiment, &setup.plan, &setup.registry, store.as_ref(), &data);
+    let stored = Stored::look(setup.source(store.as_ref(), &data));
     let filter = Filter::parse(args.of.seed, &args.of.conditions).map_err(|e| Exit::Usage(e.to_string()))?;
     let request = Request {
         what: &args.of.stage,

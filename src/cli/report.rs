@@ -16,7 +16,7 @@ pub fn main(common: &Common, args: &Report) -> Result<ExitCode, Exit> {
     let setup = Setup::load(&args.experiment)?;
     let store = store_if_any(&common.store)?;
     let data = std::path::absolute(&common.data)?;
-    let stored = Stored::look(&setup.experiment, &setup.plan, &setup.registry, store.as_ref(), &data);
+    let stored = Stored::look(setup.source(store.as_ref(), &data));
     let program = Program {
         version: env!("MOELAB_BUILD"),
         overrides: &args.experiment.overrides,

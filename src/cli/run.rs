@@ -6,6 +6,7 @@ use crate::progress::Progress;
 use crate::setup::Setup;
 use crate::{device, table};
 use moelab_engine::run::{self, RunOptions, RunReport, WorkerCommand};
+use moelab_engine::shell::quoted;
 use moelab_engine::spec::Experiment;
 use moelab_engine::store::{Store, sources};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -58,7 +59,7 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     summarise(&report);
     if report.interrupted {
         // Before the table, which may fail.
-        let again: Vec<String> = std::env::args().map(quoted).collect();
+        let again: Vec<String> = std::env::args().map(|word| quoted(&word)).collect();
         eprintln!(
             "interrupted; finished stages and checkpoints are kept. Continue with:\n  {}",
             again.join(" ")
@@ -103,16 +104,6 @@ pub fn command(worker: PathBuf) -> WorkerCommand {
             .push(("CUDA_DEVICE_ORDER".to_owned(), "PCI_BUS_ID".to_owned()));
     }
     command
-}
-
-/// An argument as it can be typed into a shell.
-fn quoted(text: String) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./=:,+@%".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 /// Both files as they are now, kept with the run.

@@ -25,8 +25,9 @@ pub fn main(common: &Common, args: &Show) -> Result<ExitCode, Exit> {
             )));
         }
         _ => {
-            let setup = Setup::of(&args.experiment, &args.overrides)?;
-            let filter = Filter::parse(args.seed, &args.conditions).map_err(|e| Exit::Usage(e.to_string()))?;
+            let setup = Setup::of(&args.experiment, &args.pick.overrides)?;
+            let filter =
+                Filter::parse(args.pick.seed, &args.pick.conditions).map_err(|e| Exit::Usage(e.to_string()))?;
             let data = std::path::absolute(&common.data)?;
             let source = setup.source(store.as_ref(), &data);
             let node = match (&args.stage, &args.metric) {

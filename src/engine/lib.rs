@@ -12,6 +12,7 @@ pub mod key;
 pub mod oom;
 pub mod plan;
 pub mod run;
+pub mod shell;
 pub mod spec;
 pub mod stage;
 pub mod store;

@@ -219,14 +219,7 @@ impl Bench {
     }
 
     pub(crate) fn input(&self) -> Input {
-        Input::from_store(
-            &self.experiment,
-            &self.plan,
-            &self.registry,
-            Some(&self.store),
-            self.dir.path(),
-        )
-        .unwrap()
+        Source::inputs(&[self.source()]).unwrap().remove(0)
     }
 
     pub(crate) fn table(&self) -> Table {

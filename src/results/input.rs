@@ -1,7 +1,7 @@
 //! What a table is made of, apart from where it comes from.
 //!
 //! An [`Input`] is one experiment with what the store knows of it. It is plain data, so that tables can be built and
-//! tested without a store; [`Input::from_store`] fills it from a plan.
+//! tested without a store; [`crate::Source::inputs`] fills it from a plan.
 
 pub use moelab_engine::spec::{Better, Cells};
 use serde_json::Value;

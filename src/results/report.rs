@@ -12,7 +12,6 @@ mod tables;
 
 use crate::error::ResultsError;
 use crate::figure;
-use crate::input::Input;
 use crate::stored::Stored;
 use crate::survey::Standing;
 use crate::table::Table;
@@ -37,6 +36,7 @@ const TOLD: usize = 30;
 /// If what the store holds cannot be read.
 pub fn report(stored: &Stored<'_>, program: &Program<'_>) -> Result<String, ResultsError> {
     let actions: BTreeSet<NodeId> = stored
+        .from
         .plan
         .cells
         .iter()
@@ -48,18 +48,11 @@ pub fn report(stored: &Stored<'_>, program: &Program<'_>) -> Result<String, Resu
         "Status",
         status(stored, program, &actions, &gaps),
     )];
-    if !stored.experiment.metrics.is_empty() && !stored.experiment.table.columns.is_empty() {
-        let input = Input::from_store(
-            stored.experiment,
-            stored.plan,
-            stored.registry,
-            stored.store,
-            stored.data,
-        )?;
+    if !stored.from.experiment.metrics.is_empty() && !stored.from.experiment.table.columns.is_empty() {
         sections.push(Section::new(
             "results",
             "Results",
-            tables::results(&Table::build(&[input])?)?,
+            tables::results(&Table::build(&[stored.input()?])?)?,
         ));
     }
     sections.extend(tables::clusters(stored)?.map(|body| Section::new("clusters", "Clusters found per seed", body)));
@@ -114,15 +107,15 @@ fn count(reasons: &BTreeMap<String, Vec<String>>) -> usize {
 fn status(stored: &Stored<'_>, program: &Program<'_>, actions: &BTreeSet<NodeId>, gaps: &Gaps) -> Markup {
     let (failed, missing) = (count(&gaps.failed), count(&gaps.missing));
     let done = actions.len() - failed - missing;
-    let seeds: Vec<String> = stored.experiment.seeds.iter().map(u64::to_string).collect();
+    let seeds: Vec<String> = stored.from.experiment.seeds.iter().map(u64::to_string).collect();
     html! {
-        @if let Some(description) = &stored.experiment.description { p { (description) } }
+        @if let Some(description) = &stored.from.experiment.description { p { (description) } }
         p {
             (done) " of " (actions.len()) " actions are done"
             @if failed > 0 { ", " strong { (failed) " failed" } }
             @if missing > 0 { ", " strong { (missing) " missing" } }
-            ". " (stored.experiment.rows.len())
-            (if stored.experiment.rows.len() == 1 { " setting" } else { " settings" })
+            ". " (stored.from.experiment.rows.len())
+            (if stored.from.experiment.rows.len() == 1 { " setting" } else { " settings" })
             ", seeds " (seeds.join(", ")) "."
         }
         @if failed > 0 { (reasons("Failed", &gaps.failed)) }

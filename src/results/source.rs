@@ -48,73 +48,65 @@ impl<'a> Source<'a> {
 
     /// Looks up what these metrics need; `rows` may name parameters.
     pub(crate) fn input(&self, metrics: &[String], rows: &[String]) -> Result<(Input, Survey<'a>), ResultsError> {
+        let metrics = self.metrics(metrics);
+        let survey = Survey::of(self, self.cells(&metrics).into_iter().flat_map(BTreeMap::into_values));
+        Ok((self.gather(metrics, rows, &survey)?, survey))
+    }
+
+    /// What the table needs, from a survey of all actions.
+    pub(crate) fn table(&self, survey: &Survey<'_>) -> Result<Input, ResultsError> {
+        self.gather(self.metrics(&self.experiment.table.columns), &self.rows(), survey)
+    }
+
+    fn metrics(&self, names: &[String]) -> Vec<Metric> {
         let experiment = self.experiment;
         let declared = |name: &String| experiment.metrics.iter().find(|m| m.name == *name);
-        let metrics: Vec<Metric> = metrics
-            .iter()
-            .filter_map(declared)
+        let declared = names.iter().filter_map(declared);
+        declared
             .map(|one| metric(one, experiment.table.better.get(&one.name)))
-            .collect();
-        let stages: BTreeSet<&str> = metrics.iter().map(|metric| metric.stage.as_str()).collect();
-        let at_metrics = |cell: &Cell| {
-            let wanted = cell.actions.iter().filter(|(stage, _)| stages.contains(stage.as_str()));
-            wanted
-                .map(|(stage, node)| (stage.clone(), *node))
-                .collect::<BTreeMap<String, NodeId>>()
+            .collect()
+    }
+
+    /// Of every cell, the stages that the metrics are of, with their actions.
+    fn cells(&self, metrics: &[Metric]) -> Vec<BTreeMap<String, NodeId>> {
+        let of = |cell: &Cell| {
+            let wanted = cell.actions.iter();
+            let wanted = wanted.filter(|(stage, _)| metrics.iter().any(|metric| metric.stage == **stage));
+            wanted.map(|(stage, node)| (stage.clone(), *node)).collect()
         };
-        let cells = self.plan.cells.iter();
-        let wanted: BTreeSet<NodeId> = cells.flat_map(|cell| at_metrics(cell).into_values()).collect();
-        let survey = Survey::of(self, wanted.iter().copied());
+        self.plan.cells.iter().map(of).collect()
+    }
+
+    fn gather(&self, metrics: Vec<Metric>, rows: &[String], survey: &Survey<'_>) -> Result<Input, ResultsError> {
+        let experiment = self.experiment;
+        let cells = self.cells(&metrics);
+        let wanted: BTreeSet<NodeId> = cells.iter().flat_map(|cell| cell.values().copied()).collect();
         let index: BTreeMap<NodeId, usize> = wanted.iter().enumerate().map(|(i, node)| (*node, i)).collect();
         let actions = wanted
             .iter()
             .map(|node| survey.action(*node, &metrics))
             .collect::<Result<_, _>>()?;
         let axes = distinct(experiment.axes.iter().chain(rows).cloned().collect());
-        let runs = self.plan.cells.iter().map(|cell| Run {
+        let runs = self.plan.cells.iter().zip(cells).map(|(cell, actions)| Run {
             axes: axes
                 .iter()
                 .filter_map(|a| Some((a.clone(), experiment.value(a, &cell.axes)?)))
                 .collect(),
             seed: cell.seed,
-            actions: at_metrics(cell)
-                .into_iter()
-                .map(|(stage, node)| (stage, index[&node]))
-                .collect(),
+            actions: actions.into_iter().map(|(stage, node)| (stage, index[&node])).collect(),
         });
-        let input = Input {
+        Ok(Input {
             experiment: experiment.name.clone(),
             runs: runs.collect(),
             actions,
-            metrics,
             rows: rows.to_vec(),
             spread: experiment.table.spread.clone(),
             cells: experiment.table.cells,
             min_seeds: experiment.table.min_seeds,
             references: experiment.reference.iter().map(reference).collect(),
             axes,
-        };
-        Ok((input, survey))
-    }
-}
-
-impl Input {
-    /// Looks up everything the table of one experiment needs.
-    pub fn from_store(
-        experiment: &Experiment,
-        plan: &Plan,
-        registry: &Registry,
-        store: Option<&Store>,
-        data: &Path,
-    ) -> Result<Self, ResultsError> {
-        let source = Source {
-            experiment,
-            plan,
-            registry,
-            store,
-            data,
-        };
-        Ok(source.input(&experiment.table.columns, &source.rows())?.0)
+            metrics,
+        })
     }
 }
 

@@ -24,8 +24,11 @@ fn a_finished_experiment_is_a_complete_table() {
 #[test]
 fn an_experiment_that_never_ran_is_all_missing() {
     let bench = Bench::new(EXPERIMENT);
-    let input = Input::from_store(&bench.experiment, &bench.plan, &bench.registry, None, bench.dir.path()).unwrap();
-    let table = Table::build(&[input]).unwrap();
+    let none = Source {
+        store: None,
+        ..bench.source()
+    };
+    let table = Table::build(&Source::inputs(&[none]).unwrap()).unwrap();
     assert!(table.cells().iter().all(|cell| (cell.n, cell.missing) == (0, 2)));
     assert_eq!(
         bench.table().cells(),
@@ -154,13 +157,7 @@ fn a_damaged_history_is_an_error_and_no_number() {
     bytes[10] ^= 1;
     fs::remove_file(&path).unwrap();
     fs::write(&path, bytes).unwrap();
-    let result = Input::from_store(
-        &bench.experiment,
-        &bench.plan,
-        &bench.registry,
-        Some(&bench.store),
-        bench.dir.path(),
-    );
+    let result = Source::inputs(&[bench.source()]);
     assert!(matches!(result, Err(ResultsError::Store(_))));
 }
 

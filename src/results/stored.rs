@@ -1,50 +1,31 @@
 //! An experiment with what the store holds of it: where figures and reports take their data from.
 
 use crate::error::ResultsError;
-use crate::source;
+use crate::source::Source;
 use crate::survey::{Standing, Survey};
-use moelab_engine::plan::{Cell, Input, NodeId, Plan, Source, select};
-use moelab_engine::spec::Experiment;
-use moelab_engine::stage::Registry;
-use moelab_engine::store::{Manifest, Presence, Store};
+use moelab_engine::plan::{self, Cell, NodeId, select};
+use moelab_engine::store::{Manifest, Presence};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Every action of an experiment, and how far each has come.
 pub struct Stored<'a> {
-    pub experiment: &'a Experiment,
-    pub plan: &'a Plan,
-    pub registry: &'a Registry,
-    pub store: Option<&'a Store>,
-    /// The folder of the user's data sets.
-    pub data: &'a Path,
+    pub from: Source<'a>,
     survey: Survey<'a>,
 }
 
 impl<'a> Stored<'a> {
     /// Looks up all actions. Nothing is run and no lock is taken.
-    pub fn look(
-        experiment: &'a Experiment,
-        plan: &'a Plan,
-        registry: &'a Registry,
-        store: Option<&'a Store>,
-        data: &'a Path,
-    ) -> Self {
-        let source = source::Source {
-            experiment,
-            plan,
-            registry,
-            store,
-            data,
-        };
+    pub fn look(from: Source<'a>) -> Self {
         Self {
-            experiment,
-            plan,
-            registry,
-            store,
-            data,
-            survey: Survey::of(&source, plan.order()),
+            from,
+            survey: Survey::of(&from, from.plan.order()),
         }
+    }
+
+    /// What the table of the experiment needs.
+    pub(crate) fn input(&self) -> Result<crate::input::Input, ResultsError> {
+        self.from.table(&self.survey)
     }
 
     pub(crate) fn standing(&self, node: NodeId) -> &Standing {
@@ -65,7 +46,7 @@ impl<'a> Stored<'a> {
         let remedy = format!(
             "`moelab run {} --only {}` makes it",
             self.name(),
-            self.plan.graph[node].stage
+            self.from.plan.graph[node].stage
         );
         match self.standing(node) {
             Standing::Done(manifest) => Ok(manifest),
@@ -87,7 +68,7 @@ impl<'a> Stored<'a> {
     /// If the action has not finished, has no such output, or its bytes are gone or damaged.
     pub fn path(&self, node: NodeId, output: &str) -> Result<PathBuf, ResultsError> {
         let manifest = self.finished(node)?;
-        let stage = &self.plan.graph[node].stage;
+        let stage = &self.from.plan.graph[node].stage;
         let stored = manifest.outputs.get(output).ok_or_else(|| {
             let there: Vec<String> = manifest
                 .outputs
@@ -109,14 +90,14 @@ impl<'a> Stored<'a> {
                 ),
             });
         }
-        let store = self.store.expect("only a store says that something is done");
+        let store = self.from.store.expect("only a store says that something is done");
         Ok(store.verified_path(&stored.digest)?)
     }
 
     /// What feeds a port of an action; none for a fan-in.
-    pub fn source(&self, node: NodeId, port: &str) -> Option<&Source> {
-        self.plan.graph[node].inputs.iter().find_map(|input| match input {
-            Input::Port { port: name, from } if name == port => Some(from),
+    pub fn source(&self, node: NodeId, port: &str) -> Option<&plan::Source> {
+        self.from.plan.graph[node].inputs.iter().find_map(|input| match input {
+            plan::Input::Port { port: name, from } if name == port => Some(from),
             _ => None,
         })
     }
@@ -124,13 +105,13 @@ impl<'a> Stored<'a> {
     /// The actions of a stage in the cells that hold this other action.
     pub(crate) fn beside(&self, node: NodeId, stage: &str) -> BTreeSet<NodeId> {
         let with = |cell: &&Cell| cell.actions.values().any(|other| *other == node);
-        let cells = self.plan.cells.iter().filter(with);
+        let cells = self.from.plan.cells.iter().filter(with);
         cells.filter_map(|cell| cell.actions.get(stage).copied()).collect()
     }
 
     /// Stage and axes, as people say them.
     pub fn describe(&self, node: NodeId) -> String {
-        let node = &self.plan.graph[node];
+        let node = &self.from.plan.graph[node];
         if node.axes.is_empty() {
             return node.stage.clone();
         }
@@ -139,6 +120,6 @@ impl<'a> Stored<'a> {
 
     /// How the experiment is called on the command line.
     pub fn name(&self) -> &str {
-        &self.experiment.name
+        &self.from.experiment.name
     }
 }

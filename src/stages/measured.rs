@@ -81,6 +81,16 @@ pub const OF_STABILITY: &[(&str, &str)] = &[
     ("labelled", "mean share of rows that are not noise"),
 ];
 
+/// [`crate::stable_split`].
+pub const OF_STABLE_SPLIT: &[(&str, &str)] = &[
+    CLUSTERS,
+    ("questions", "parts and pairs of clusters that were looked at"),
+    (
+        "closest_call",
+        "least distance of an agreement from the bound; null if nothing could be split",
+    ),
+];
+
 /// [`crate::evaluate`]: the one that needs labels.
 pub const OF_EVALUATION: &[(&str, &str)] = &[
     (

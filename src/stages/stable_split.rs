@@ -2,6 +2,7 @@
 
 use crate::artifact;
 use crate::declare::{always, never, no_rules, no_sources, settings};
+use crate::measured;
 use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,7 @@ pub fn stage() -> Stage {
             vec![
                 Output::file("clusters", artifact::CLUSTERS),
                 Output::file("report", artifact::REPORT),
-                Output::value("metrics", artifact::METRICS),
+                Output::value("metrics", artifact::METRICS).holding(measured::OF_STABLE_SPLIT),
             ]
         },
         settings: settings::<StableSplit>(),

@@ -44,7 +44,10 @@ pub fn draw(stored: &Stored<'_>, request: &Request<'_>) -> Result<Figure, Result
     let mut parts = request.what.splitn(3, '.');
     let stage = parts.next().unwrap_or_default();
     let (wanted, quantity) = (parts.next(), parts.next());
-    let nodes = stored.plan.matching(stored.experiment, stage, request.filter)?;
+    let nodes = stored
+        .from
+        .plan
+        .matching(stored.from.experiment, stage, request.filter)?;
     let first = nodes.iter().copied().find(|node| stored.manifest(*node).is_some());
     let first = first
         .or_else(|| nodes.first().copied())
@@ -76,7 +79,7 @@ pub fn draw(stored: &Stored<'_>, request: &Request<'_>) -> Result<Figure, Result
             ExplainedVariance::read(stored, &named, &output)?.figure(&title)
         }
         _ => {
-            let node = stored.plan.pick(stored.experiment, stage, request.filter)?;
+            let node = stored.from.plan.pick(stored.from.experiment, stage, request.filter)?;
             let by = match request.by {
                 Some(by) => Some(by_stage(stored, node, by, request.filter)?),
                 None if is_map(&artifact) => clusters_of(stored, node, request.filter),
@@ -150,7 +153,7 @@ pub(crate) fn of_action(
                 .map(|(node, output)| Colouring::read(stored, node, output))
                 .transpose()?;
             let title = match by {
-                Some((by, _)) => format!("{title}, by {}", stored.plan.graph[by].stage),
+                Some((by, _)) => format!("{title}, by {}", stored.from.plan.graph[by].stage),
                 None => title,
             };
             EmbeddingMap::new(&points, colouring)?.figure(&title)
@@ -167,7 +170,7 @@ pub(crate) fn of_action(
 pub(crate) fn groups(stored: &Stored<'_>, nodes: &[NodeId]) -> Vec<(String, Vec<NodeId>)> {
     let mut groups: Vec<(Axes, Vec<NodeId>)> = Vec::new();
     for node in nodes {
-        let mut axes = stored.plan.graph[*node].axes.clone();
+        let mut axes = stored.from.plan.graph[*node].axes.clone();
         axes.remove(SEED_AXIS);
         match groups.iter_mut().find(|(known, _)| *known == axes) {
             Some((_, nodes)) => nodes.push(*node),
@@ -182,14 +185,17 @@ pub(crate) fn groups(stored: &Stored<'_>, nodes: &[NodeId]) -> Vec<(String, Vec<
 fn name(stored: &Stored<'_>, nodes: &[NodeId], node: NodeId) -> String {
     match nodes.len() {
         1 => String::new(),
-        _ => describe(&stored.plan.graph[node].axes),
+        _ => describe(&stored.from.plan.graph[node].axes),
     }
 }
 
 /// The actions of a stage in the cells that hold this other action and pass the filter.
 fn beside(stored: &Stored<'_>, node: NodeId, stage: &str, filter: &Filter) -> Result<BTreeSet<NodeId>, SelectError> {
-    stored.plan.matching(stored.experiment, stage, &Filter::default())?;
-    let cells = stored.plan.cells_matching(stored.experiment, filter)?;
+    stored
+        .from
+        .plan
+        .matching(stored.from.experiment, stage, &Filter::default())?;
+    let cells = stored.from.plan.cells_matching(stored.from.experiment, filter)?;
     let with = cells
         .iter()
         .filter(|cell| cell.actions.values().any(|other| *other == node));
@@ -203,7 +209,7 @@ fn by_stage(stored: &Stored<'_>, node: NodeId, by: &str, filter: &Filter) -> Res
         .map_or((by, None), |(stage, output)| (stage, Some(output)));
     let found: Vec<NodeId> = beside(stored, node, stage, filter)?.into_iter().collect();
     let [by] = found[..] else {
-        let axes = |node: &NodeId| stored.plan.graph[*node].axes.clone();
+        let axes = |node: &NodeId| stored.from.plan.graph[*node].axes.clone();
         return Err(ResultsError::Select(SelectError::Several {
             stage: stage.to_owned(),
             matches: found.iter().map(axes).collect(),
@@ -221,7 +227,7 @@ fn by_stage(stored: &Stored<'_>, node: NodeId, by: &str, filter: &Filter) -> Res
 
 /// The first clustering further down the pipeline, if it is the only one of its stage here.
 fn clusters_of(stored: &Stored<'_>, node: NodeId, filter: &Filter) -> Option<(NodeId, String)> {
-    let stages = stored.experiment.pipeline.stages.iter();
+    let stages = stored.from.experiment.pipeline.stages.iter();
     stages
         .filter(|stage| stage.kind != "evaluate" && stage.kind != "load")
         .find_map(|stage| {

@@ -65,7 +65,7 @@ impl LearningCurves {
                         quantities.push(quantity.clone());
                     }
                 }
-                let seed = stored.plan.graph[*node].axes.get(moelab_engine::plan::SEED_AXIS);
+                let seed = stored.from.plan.graph[*node].axes.get(moelab_engine::plan::SEED_AXIS);
                 runs.push(Run {
                     seed: seed.map(ToString::to_string).unwrap_or_default(),
                     columns: columns.into_iter().collect(),

@@ -30,7 +30,7 @@ pub(crate) struct Tally {
 /// Counts and times of every stage.
 pub(crate) fn tallies(stored: &Stored<'_>) -> BTreeMap<String, Tally> {
     let mut nodes: BTreeMap<&str, BTreeSet<NodeId>> = BTreeMap::new();
-    for (stage, node) in stored.plan.cells.iter().flat_map(|cell| &cell.actions) {
+    for (stage, node) in stored.from.plan.cells.iter().flat_map(|cell| &cell.actions) {
         nodes.entry(stage).or_default().insert(*node);
     }
     let tally = |nodes: BTreeSet<NodeId>| {
@@ -55,7 +55,7 @@ pub(crate) fn tallies(stored: &Stored<'_>) -> BTreeMap<String, Tally> {
 
 /// Draws the pipeline of an experiment from top to bottom.
 pub fn pipeline(stored: &Stored<'_>) -> Figure {
-    let picture = Picture::of(stored.experiment, stored.plan);
+    let picture = Picture::of(stored.from.experiment, stored.from.plan);
     figure(&picture, &tallies(stored), stored.name())
 }
 

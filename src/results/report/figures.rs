@@ -56,8 +56,8 @@ fn stages(stored: &Stored<'_>, types: &[&str]) -> Vec<(String, String, Vec<NodeI
     let mut found = Vec::new();
     // Stages that come out the same share their actions, which are drawn once.
     let mut seen: BTreeSet<NodeId> = BTreeSet::new();
-    for stage in &stored.experiment.pipeline.stages {
-        let cells = stored.plan.cells.iter();
+    for stage in &stored.from.experiment.pipeline.stages {
+        let cells = stored.from.plan.cells.iter();
         let nodes: BTreeSet<NodeId> = cells
             .filter_map(|cell| cell.actions.get(&stage.name).copied())
             .collect();
@@ -124,7 +124,7 @@ fn spectra(stored: &Stored<'_>) -> Result<Option<Markup>, ResultsError> {
                 .manifest(*node)
                 .is_some_and(|m| m.action.config["per"] == "cluster")
         };
-        let axes = |node: &NodeId| describe(&stored.plan.graph[*node].axes);
+        let axes = |node: &NodeId| describe(&stored.from.plan.graph[*node].axes);
         let figures: Vec<(String, Figure)> = if nodes.iter().any(per_cluster) {
             let one = |node: &NodeId| {
                 let figure = ExplainedVariance::read(stored, &[(String::new(), *node)], &output)?;
@@ -213,7 +213,7 @@ fn portraits(stored: &Stored<'_>) -> Result<Option<Markup>, ResultsError> {
 
 /// Short name of an action: its seed, and its other axes if it has any.
 fn tab(stored: &Stored<'_>, node: NodeId) -> String {
-    let axes = &stored.plan.graph[node].axes;
+    let axes = &stored.from.plan.graph[node].axes;
     match axes.get(SEED_AXIS) {
         Some(seed) if axes.len() == 1 => format!("seed {seed}"),
         _ => describe(axes),

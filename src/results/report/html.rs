@@ -41,7 +41,7 @@ pub(super) fn page(stored: &Stored<'_>, program: &Program<'_>, sections: &[Secti
                 a class="skip" href="#main" { "Skip to the content" }
                 header {
                     h1 { (name) }
-                    p { "Pipeline " code { (stored.experiment.pipeline.name) } ". Mean ± sample standard deviation over seeds." }
+                    p { "Pipeline " code { (stored.from.experiment.pipeline.name) } ". Mean ± sample standard deviation over seeds." }
                 }
                 nav aria-label="Contents" {
                     ul {

@@ -70,8 +70,8 @@ pub(super) fn section(stored: &Stored<'_>) -> Result<Option<Markup>, ResultsErro
 /// The stage whose points are drawn: of two dimensions if there is one, else the last of the pipeline.
 fn embedding(stored: &Stored<'_>) -> Option<(String, String, Vec<NodeId>)> {
     let mut found: Vec<(bool, String, String, Vec<NodeId>)> = Vec::new();
-    for stage in &stored.experiment.pipeline.stages {
-        let cells = stored.plan.cells.iter();
+    for stage in &stored.from.experiment.pipeline.stages {
+        let cells = stored.from.plan.cells.iter();
         let nodes: BTreeSet<NodeId> = cells
             .filter_map(|cell| cell.actions.get(&stage.name).copied())
             .collect();
@@ -99,7 +99,7 @@ fn embedding(stored: &Stored<'_>) -> Option<(String, String, Vec<NodeId>)> {
 /// The images an embedding comes from.
 fn images_of(stored: &Stored<'_>, node: NodeId) -> Option<(NodeId, String)> {
     let own = stored.source(node, "images").map(|source| source.node);
-    let above = stored.plan.with_ancestors([node]);
+    let above = stored.from.plan.with_ancestors([node]);
     own.into_iter().chain(above).find_map(|above| {
         let mut outputs = stored.manifest(above)?.outputs.iter();
         let images =

@@ -5,22 +5,24 @@ use super::tables::{table, text};
 use crate::stored::Stored;
 use maud::{Markup, html};
 use moelab_engine::plan::NodeId;
+use moelab_engine::shell::quoted;
 use moelab_engine::store::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 pub(super) fn section(stored: &Stored<'_>, program: &Program<'_>) -> Markup {
     let nodes: BTreeSet<NodeId> = stored
+        .from
         .plan
         .cells
         .iter()
         .flat_map(|cell| cell.actions.values().copied())
         .collect();
     let manifests: Vec<&Manifest> = nodes.iter().filter_map(|node| stored.manifest(*node)).collect();
-    let seeds: Vec<String> = stored.experiment.seeds.iter().map(u64::to_string).collect();
+    let seeds: Vec<String> = stored.from.experiment.seeds.iter().map(u64::to_string).collect();
     let mut rows = vec![
         ["experiment".to_owned(), stored.name().to_owned()],
-        ["pipeline".to_owned(), stored.experiment.pipeline.name.clone()],
+        ["pipeline".to_owned(), stored.from.experiment.pipeline.name.clone()],
         ["seeds".to_owned(), seeds.join(", ")],
     ];
     rows.extend(
@@ -34,8 +36,8 @@ pub(super) fn section(stored: &Stored<'_>, program: &Program<'_>) -> Markup {
         pre class="command" tabindex="0" { code { (command(stored, program)) } }
         (table("Where the results come from", &[text("what"), text("value")], &rows, &[]))
         (data(stored, &nodes))
-        (file("Experiment", &stored.experiment.file))
-        (file("Pipeline", &stored.experiment.pipeline.file))
+        (file("Experiment", &stored.from.experiment.file))
+        (file("Pipeline", &stored.from.experiment.pipeline.file))
     }
 }
 
@@ -91,7 +93,9 @@ fn said(values: &BTreeMap<String, usize>) -> String {
 
 /// What came in from outside, by content.
 fn data(stored: &Stored<'_>, nodes: &BTreeSet<NodeId>) -> Markup {
-    let loads = nodes.iter().filter(|node| stored.plan.graph[**node].inputs.is_empty());
+    let loads = nodes
+        .iter()
+        .filter(|node| stored.from.plan.graph[**node].inputs.is_empty());
     let rows: Vec<Vec<String>> = loads
         .filter_map(|node| Some((node, stored.manifest(*node)?)))
         .flat_map(|(node, manifest)| {
@@ -130,27 +134,9 @@ fn file(title: &str, path: &Path) -> Markup {
     }
 }
 
-/// An option as a shell takes it.
-fn quoted(option: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-=/".contains(c);
-    if option.chars().all(plain) {
-        option.to_owned()
-    } else {
-        format!("'{}'", option.replace('\'', "'\\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn options_are_quoted_for_a_shell() {
-        assert_eq!(
-            [quoted("alpha=10"), quoted("name=it's {a: 1}")],
-            ["alpha=10", "'name=it'\\''s {a: 1}'"]
-        );
-    }
 
     #[test]
     fn several_versions_say_how_many_results_each_has() {

@@ -124,9 +124,9 @@ pub(super) fn results(results: &Table) -> Result<Markup, ResultsError> {
 /// How many clusters every clustering found; none if the pipeline clusters nothing.
 pub(super) fn clusters(stored: &Stored<'_>) -> Result<Option<Markup>, ResultsError> {
     let mut rows = Vec::new();
-    let axes: Vec<&str> = stored.experiment.axes.iter().map(String::as_str).collect();
-    for stage in &stored.experiment.pipeline.stages {
-        let cells = stored.plan.cells.iter();
+    let axes: Vec<&str> = stored.from.experiment.axes.iter().map(String::as_str).collect();
+    for stage in &stored.from.experiment.pipeline.stages {
+        let cells = stored.from.plan.cells.iter();
         let nodes: BTreeSet<NodeId> = cells
             .filter_map(|cell| cell.actions.get(&stage.name).copied())
             .collect();
@@ -144,7 +144,7 @@ pub(super) fn clusters(stored: &Stored<'_>) -> Result<Option<Markup>, ResultsErr
                     continue;
                 }
                 let (found, labelled, all) = count_clusters(&stored.path(node, name)?)?;
-                let on = &stored.plan.graph[node].axes;
+                let on = &stored.from.plan.graph[node].axes;
                 let value = |axis: &str| on.get(axis).map(display).unwrap_or_default();
                 let mut row = vec![stage.name.clone(), stage.kind.clone()];
                 row.extend(axes.iter().map(|axis| value(axis)));
@@ -169,7 +169,7 @@ pub(super) fn clusters(stored: &Stored<'_>) -> Result<Option<Markup>, ResultsErr
 /// What each stage took.
 pub(super) fn times(stored: &Stored<'_>) -> Markup {
     let tallies = tallies(stored);
-    let stages = stored.experiment.pipeline.stages.iter();
+    let stages = stored.from.experiment.pipeline.stages.iter();
     let rows: Vec<Vec<String>> = stages
         .filter_map(|stage| {
             let tally = tallies.get(&stage.name)?;

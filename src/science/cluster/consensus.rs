@@ -173,6 +173,22 @@ mod tests {
     }
 
     #[test]
+    fn the_order_of_clusterings_and_their_names_do_not_matter() {
+        let (a, b, c): (&[i32], &[i32], &[i32]) = (
+            &[0, 0, 0, 1, 1, 1, 1, 2],
+            &[0, 0, 1, 1, 1, 1, 1, 2],
+            &[3, 3, 3, 3, 0, 0, 0, 0],
+        );
+        let found = consensus(&[a, b, c], 0.5, 1).unwrap();
+        assert_eq!(found.labels, [1, 1, 1, 0, 0, 0, 0, 2]);
+        for turned in [[c, a, b], [b, c, a], [b, a, c]] {
+            assert_eq!(consensus(&turned, 0.5, 1).unwrap(), found);
+        }
+        let renamed: Vec<i32> = a.iter().map(|label| 7 - label).collect();
+        assert_eq!(consensus(&[&renamed, b, c], 0.5, 1).unwrap(), found);
+    }
+
+    #[test]
     fn labelings_of_unequal_length_are_refused() {
         assert!(consensus(&[&[0, 1], &[0]], 0.5, 1).is_err());
         assert!(consensus(&[], 0.5, 1).is_err());
@@ -187,17 +203,6 @@ mod tests {
                     prop_assert_eq!(labels[a] == labels[b], found.labels[a] == found.labels[b]);
                 }
             }
-        }
-
-        #[test]
-        fn the_order_of_clusterings_does_not_matter(
-            a in prop::collection::vec(-1..3_i32, 40), b in prop::collection::vec(-1..3_i32, 40), c in prop::collection::vec(0..2_i32, 40),
-        ) {
-            let one = consensus(&[&a, &b, &c], 0.5, 1).unwrap();
-            let other = consensus(&[&a, &b, &c], 0.5, 1).unwrap();
-            prop_assert_eq!(&one, &other);
-            let turned = consensus(&[&c, &a, &b], 0.9, 1).unwrap();
-            prop_assert_eq!(turned.pieces, consensus(&[&a, &b, &c], 0.9, 1).unwrap().pieces);
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct StableSplitConfig {
     pub together: f64,
     /// Least mean adjusted Rand index between the clusterings of a part, each reduced to the consensus, for a split.
     pub agreement: f64,
-    /// No cluster has fewer rows.
+    /// HDBSCAN's least cluster in a part, however small its share. Pairs of clusters are searched down to half of the smaller.
     pub least: usize,
 }
 
@@ -348,98 +348,5 @@ fn shares(neighbours: &Neighbours, labels: &[i32], clusters: usize) -> Matrix {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::fixtures::blobs;
-    use super::*;
-    use crate::metrics::ari;
-
-    const CONFIG: StableSplitConfig = StableSplitConfig {
-        repeats: 3,
-        n_neighbors: 10,
-        n_components: 2,
-        piece_fraction: 0.1,
-        min_samples: 5,
-        together: 0.2,
-        agreement: 0.9,
-        least: 10,
-    };
-
-    /// Three groups of 80 in 4 columns, far apart.
-    fn groups() -> (Matrix, Vec<i32>) {
-        let mut points = blobs(240, 4, 1, 3);
-        let labels: Vec<i32> = (0..240).map(|row| row % 3).collect();
-        for (row, &label) in labels.iter().enumerate() {
-            points
-                .row_mut(row)
-                .iter_mut()
-                .for_each(|v| *v = *v * 0.05 + 30.0 * label as f32);
-        }
-        (points, labels)
-    }
-
-    #[test]
-    fn groups_are_found_without_a_number() {
-        let (points, labels) = groups();
-        let found = stable_split(&points, None, &CONFIG, &Draws::new(1)).unwrap();
-        assert_eq!(ari(&found.partition.labels, &labels).unwrap(), 1.0);
-        assert_eq!(found.partition.clusters(), 3);
-    }
-
-    #[test]
-    fn what_was_merged_comes_apart_and_what_was_broken_comes_together() {
-        let (points, labels) = groups();
-        // The first two groups are one; the third is in two at random.
-        let given: Vec<i32> = (0..240)
-            .map(|row| {
-                if labels[row] < 2 {
-                    0
-                } else {
-                    1 + i32::from(row % 2 == 0)
-                }
-            })
-            .collect();
-        let found = stable_split(&points, Some(&given), &CONFIG, &Draws::new(2)).unwrap();
-        assert_eq!(ari(&found.partition.labels, &labels).unwrap(), 1.0);
-        assert!(found.splits.iter().any(|split| split.other_rows > 0 && !split.apart));
-    }
-
-    #[test]
-    fn noise_goes_where_its_neighbours_are_and_memberships_sum_to_one() {
-        let (points, labels) = groups();
-        let given: Vec<i32> = (0..240)
-            .map(|row| if row % 5 == 0 { NOISE } else { labels[row] })
-            .collect();
-        let found = stable_split(&points, Some(&given), &CONFIG, &Draws::new(3)).unwrap();
-        assert!(found.partition.labels.iter().all(|&label| label >= 0));
-        for row in 0..240 {
-            let sum: f32 = found.partition.memberships.row(row).iter().sum();
-            assert!((sum - 1.0).abs() < 1e-5);
-        }
-    }
-
-    #[test]
-    fn a_seed_gives_one_result_on_any_number_of_threads() {
-        let (points, _) = groups();
-        let on = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| stable_split(&points, None, &CONFIG, &Draws::new(5)).unwrap())
-        };
-        assert_eq!(on(1), on(3));
-    }
-
-    #[test]
-    fn few_points_are_one_cluster() {
-        let points = blobs(12, 2, 1, 3);
-        let found = stable_split(&points, None, &CONFIG, &Draws::new(1)).unwrap();
-        assert_eq!((found.partition.clusters(), found.splits.len()), (1, 0));
-    }
-
-    #[test]
-    fn a_cluster_becomes_the_piece_that_most_of_its_rows_are_in() {
-        assert_eq!(
-            reduce(&[0, 0, 0, 1, 1, -1], &[1, 1, 0, 0, -1, 0], 2),
-            [1, 1, 1, 0, 0, NOISE]
-        );
-        assert_eq!(reduce(&[0, 0], &[-1, -1], 0), [NOISE, NOISE]);
-    }
-}
+#[path = "stable_split_tests.rs"]
+mod tests;

@@ -1,6 +1,7 @@
 //! One thing that is wrong, what it touches and how to mend it.
 
 use super::ResultName;
+use crate::shell::quoted;
 use crate::store::named::lossy;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -108,25 +109,4 @@ fn run(results: &[ResultName]) -> Vec<String> {
     commands.sort();
     commands.dedup();
     commands
-}
-
-/// A word of a command line.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_split_or_run_them() {
-        assert_eq!(quoted("a/b-c.json"), "a/b-c.json");
-        assert_eq!(quoted("a b"), "'a b'");
-        assert_eq!(quoted("$(x)'y"), r"'$(x)'\''y'");
-    }
 }

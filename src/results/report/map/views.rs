@@ -16,8 +16,12 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn name(self, stored: &Stored<'_>) -> String {
-        let mut axes = stored.plan.graph[self.points].axes.clone();
-        axes.extend(self.by.into_iter().flat_map(|by| stored.plan.graph[by].axes.clone()));
+        let mut axes = stored.from.plan.graph[self.points].axes.clone();
+        axes.extend(
+            self.by
+                .into_iter()
+                .flat_map(|by| stored.from.plan.graph[by].axes.clone()),
+        );
         match axes.get(SEED_AXIS) {
             Some(seed) if axes.len() == 1 => format!("seed {seed}"),
             _ => describe(&axes),
@@ -36,7 +40,7 @@ pub(super) fn views(
     let rows = tensors::points(&stored.path(nodes[0], output)?, artifact)?.rows();
     let by = colouring_stage(stored, nodes[0], rows)?;
     let mut views = Vec::new();
-    for cell in &stored.plan.cells {
+    for cell in &stored.from.plan.cells {
         let Some(points) = cell.actions.get(stage).copied().filter(|node| nodes.contains(node)) else {
             continue;
         };
@@ -54,7 +58,7 @@ pub(super) fn views(
 
 /// The stage that colours the maps: the last evaluation of such rows; without one, their last clustering.
 fn colouring_stage<'s>(stored: &'s Stored<'_>, points: NodeId, rows: usize) -> Result<Option<&'s str>, ResultsError> {
-    let stages = || stored.experiment.pipeline.stages.iter().rev();
+    let stages = || stored.from.experiment.pipeline.stages.iter().rev();
     let evaluations = stages().filter(|stage| stage.kind == "evaluate");
     let others = stages().filter(|stage| stage.kind != "evaluate" && stage.kind != "load");
     for stage in evaluations.chain(others) {
@@ -87,7 +91,7 @@ pub(super) fn colours(stored: &Stored<'_>, by: NodeId, rows: usize) -> Result<Op
         Err(ResultsError::Evicted { .. }) => Ok(None),
         Err(error) => Err(error),
     };
-    if stored.plan.graph[by].kind != "evaluate" {
+    if stored.from.plan.graph[by].kind != "evaluate" {
         let Some(output) = Colouring::output_of(stored, by, None) else {
             return Ok(None);
         };
