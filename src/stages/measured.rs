@@ -84,6 +84,10 @@ pub const OF_STABILITY: &[(&str, &str)] = &[
 /// [`crate::stable_split`].
 pub const OF_STABLE_SPLIT: &[(&str, &str)] = &[
     CLUSTERS,
+    (
+        "minor_clusters",
+        "clusters left unlabelled because they are far smaller than the median",
+    ),
     ("questions", "parts and pairs of clusters that were looked at"),
     (
         "closest_call",

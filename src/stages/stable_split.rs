@@ -7,7 +7,7 @@ use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Settings of `stable_split`. A part of the points is embedded by UMAP `repeats` times and each embedding is clustered by
 /// HDBSCAN; it is split where these clusterings agree. Clusters that touch are looked at two by two afterwards.
@@ -38,6 +38,10 @@ pub struct StableSplit {
     /// The least cluster that is looked for, as a share of all points.
     #[schemars(range(min = 0.0, max = 0.5))]
     pub min_cluster_fraction: f64,
+    /// Clusters with fewer rows than this share of the median cluster are left unlabelled, so that a manager decides where
+    /// their rows belong; 0 for data with rare classes.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub minor_share: f64,
 }
 
 impl Default for StableSplit {
@@ -51,6 +55,7 @@ impl Default for StableSplit {
             together: 0.1,
             agreement: 0.9,
             min_cluster_fraction: 0.01,
+            minor_share: 0.33,
         }
     }
 }

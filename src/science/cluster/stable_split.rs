@@ -6,6 +6,10 @@
 //! agree is a cluster. Everything is split first whether they agree or not, since somebody's island may lie on one side or
 //! the other; so at the end clusters that touch are embedded two by two, and come apart again or are joined.
 //!
+//! A style of a class that nothing connects to the rest of it, as crossed sevens, is as stable as a class, but much smaller.
+//! A cluster far below the median is therefore left unlabelled, as noise is: a manager that has learnt the others decides
+//! where its rows belong.
+//!
 //! One embedding of everything either merges classes whose islands touch or breaks wide classes into several islands: no
 //! single scale fits all of them. Embedded on its own, a merged pair comes apart in every embedding, and a single class
 //! falls into pieces too, but into other pieces each time. Stability under repetition as evidence for a number of clusters
@@ -38,6 +42,8 @@ pub struct StableSplitConfig {
     pub together: f64,
     /// Least mean adjusted Rand index between the clusterings of a part, each reduced to the consensus, for a split.
     pub agreement: f64,
+    /// Clusters with a smaller share of the median cluster's rows are left unlabelled at the end.
+    pub minor: f64,
     /// HDBSCAN's least cluster in a part, however small its share. Pairs of clusters are searched down to half of the smaller.
     pub least: usize,
 }
@@ -69,7 +75,10 @@ pub struct Split {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StableSplit {
     /// A row's membership in a cluster is the share of its nearest neighbours, itself included, that the splits put there.
+    /// -1 for the rows of minor clusters.
     pub partition: Partition,
+    /// Clusters that were left unlabelled.
+    pub minor: usize,
     /// In the order in which they were asked.
     pub splits: Vec<Split>,
 }
@@ -116,10 +125,15 @@ pub fn stable_split(
     search.join(&mut labels, &neighbours)?;
     let mut leaves = members(&labels);
     leaves.sort_by_key(|rows| std::cmp::Reverse(rows.len()));
+    let found = leaves.len();
+    // Largest first: this is the median, of two the smaller.
+    let least = config.minor * leaves[found / 2].len() as f64;
+    leaves.retain(|rows| rows.len() as f64 >= least);
     let labels = labels_of(&leaves, points.rows());
     let memberships = shares(&neighbours, &labels, leaves.len());
     Ok(StableSplit {
         partition: Partition { labels, memberships },
+        minor: found - leaves.len(),
         splits: search.splits,
     })
 }
@@ -341,8 +355,10 @@ fn shares(neighbours: &Neighbours, labels: &[i32], clusters: usize) -> Matrix {
         let near = neighbours.row(row).0;
         let target = shares.row_mut(row);
         let share = 1.0 / near.len() as f32;
-        near.iter()
-            .for_each(|&near| target[labels[near as usize] as usize] += share);
+        let clusters = near
+            .iter()
+            .filter_map(|&near| usize::try_from(labels[near as usize]).ok());
+        clusters.for_each(|cluster| target[cluster] += share);
     }
     shares
 }

@@ -10,6 +10,7 @@ const CONFIG: StableSplitConfig = StableSplitConfig {
     min_samples: 5,
     together: 0.2,
     agreement: 0.9,
+    minor: 0.0,
     least: 10,
 };
 
@@ -64,6 +65,33 @@ fn noise_goes_where_its_neighbours_are_and_memberships_sum_to_one() {
         let sum: f32 = found.partition.memberships.row(row).iter().sum();
         assert!((sum - 1.0).abs() < 1e-5);
     }
+}
+
+/// Groups of 110, 110 and 20.
+fn one_small_group() -> (Matrix, Vec<i32>) {
+    let (points, labels) = groups();
+    let small = (0..240).filter(|&row| labels[row] == 2).take(20);
+    let others = (0..240).filter(|&row| labels[row] != 2);
+    let rows: Vec<usize> = others.chain(small).collect();
+    (points.select(&rows), rows.iter().map(|&row| labels[row]).collect())
+}
+
+#[test]
+fn a_cluster_far_below_the_median_is_left_unlabelled() {
+    let (points, labels) = one_small_group();
+    let config = StableSplitConfig { minor: 0.5, ..CONFIG };
+    let found = stable_split(&points, None, &config, &Draws::new(4)).unwrap();
+    assert_eq!((found.partition.clusters(), found.minor), (2, 1));
+    for (label, class) in found.partition.labels.iter().zip(&labels) {
+        assert_eq!(*label == NOISE, *class == 2);
+    }
+}
+
+#[test]
+fn with_no_bound_a_small_cluster_is_a_cluster() {
+    let (points, labels) = one_small_group();
+    let found = stable_split(&points, None, &CONFIG, &Draws::new(4)).unwrap();
+    assert_eq!((ari(&found.partition.labels, &labels).unwrap(), found.minor), (1.0, 0));
 }
 
 #[test]

@@ -31,6 +31,7 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         min_samples: settings.min_samples as usize,
         together: settings.together,
         agreement: settings.agreement,
+        minor: settings.minor_share,
         least: (settings.min_cluster_fraction * points.rows() as f64).round() as usize,
     };
     let found = stable_split(&points, start.as_deref(), &config, &Draws::new(job.seed())).map_err(refuse)?;
@@ -40,12 +41,13 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     report(job, &found.splits)?;
     let metrics = json!({
         "clusters": k,
+        "minor_clusters": found.minor,
         "questions": found.splits.len(),
         "closest_call": closest_call(&found.splits, config.agreement),
     });
     std::fs::write(job.output("metrics")?, metrics.to_string())?;
     let probabilities: Vec<f32> = (partition.labels.iter().enumerate())
-        .map(|(row, &label)| partition.memberships.row(row)[label as usize])
+        .map(|(row, &label)| usize::try_from(label).map_or(0.0, |own| partition.memberships.row(row)[own]))
         .collect();
     let clusters = Clusters {
         outlier_scores: probabilities.iter().map(|p| 1.0 - p).collect(),
