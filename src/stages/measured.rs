@@ -127,14 +127,3 @@ pub const OF_EVALUATION: &[(&str, &str)] = &[
     ("ari_cheapest_expert", "ARI of that"),
     ("agreement", "share of rows where both ways to assign agree"),
 ];
-
-/// All of them.
-pub const ALL: [&[(&str, &str)]; 7] = [
-    OF_MIXTURE,
-    OF_CLUSTERED,
-    OF_DEC,
-    OF_DYNAE,
-    OF_GMVAE,
-    OF_STABILITY,
-    OF_EVALUATION,
-];

@@ -137,6 +137,33 @@ impl Lab {
         said.json()
     }
 
+    /// Every metric in the store is one that its stage tells of; says how many there are. What a stage does not tell of, no
+    /// experiment may ask for.
+    pub fn metrics_told(&self) -> usize {
+        let registry = moelab_stages::registry();
+        let manifests = self.manifests().into_iter();
+        let metrics = manifests.filter_map(|manifest| {
+            let action = &manifest["action"];
+            let found: Vec<String> = manifest["values"]["metrics"].as_object()?.keys().cloned().collect();
+            let stage = registry.get(action["stage"].as_str()?)?;
+            let outputs = (stage.outputs)(&action["settings"]);
+            let told: Vec<&str> = (outputs.iter().flat_map(|output| output.fields))
+                .map(|field| field.0)
+                .collect();
+            let untold: Vec<&String> = found.iter().filter(|name| !told.contains(&name.as_str())).collect();
+            assert!(untold.is_empty(), "{}: {untold:?}", stage.kind);
+            Some(found.len())
+        });
+        metrics.sum()
+    }
+
+    fn manifests(&self) -> Vec<Value> {
+        let shards = std::fs::read_dir(self.path("store/actions")).unwrap().flatten();
+        let files = shards.flat_map(|shard| std::fs::read_dir(shard.path()).unwrap().flatten());
+        let read = |file: std::fs::DirEntry| serde_json::from_slice(&std::fs::read(file.path()).unwrap()).unwrap();
+        files.map(read).collect()
+    }
+
     /// Stages that a run would execute now, sorted.
     pub fn planned(&self, args: &[&str]) -> Vec<String> {
         let said = self.moelab(&[&["plan", "--format", "json"], args].concat());

@@ -60,6 +60,28 @@ stages:
   by_vade: {stage: assign, inputs: {images: images, model: vade}}
   dynae: {stage: dynae_train, inputs: {images: images, model: ae, clusters: clusters}, epochs: 1}
   by_dynae: {stage: assign, inputs: {images: images, model: dynae}}
+  gmvae:
+    stage: gmvae_train
+    inputs: {images: images}
+    n_clusters: 3
+    x_dim: 2
+    w_dim: 2
+    hidden: 8
+    filters: 2
+    epochs: 1
+    batch_size: 20
+  mice:
+    stage: mice_train
+    inputs: {images: images}
+    n_clusters: 2
+    trunk: resnet18
+    width: 2
+    embedding: 4
+    queue: 40
+    epochs: 1
+    batch_size: 20
+  gmvae_scores: {stage: evaluate, inputs: {assignments: gmvae.assignments, labels: images}}
+  mice_scores: {stage: evaluate, inputs: {assignments: mice.assignments, labels: images}}
   dec_scores: {stage: evaluate, inputs: {assignments: dec.assignments, labels: images}}
   by_dec_scores: {stage: evaluate, inputs: {assignments: by_dec, labels: images}}
   vade_scores: {stage: evaluate, inputs: {assignments: vade.assignments, labels: images}}
@@ -84,6 +106,7 @@ fn methods() -> Lab {
 fn every_method_trains_and_its_model_assigns_unseen_images() {
     let lab = methods();
     lab.run(&["methods"]);
+    assert!(lab.metrics_told() > 60);
     let said = lab.moelab(&["table", "methods", "--format", "json"]);
     let rows = said.json();
     let mean = |metric: &str| {
@@ -151,6 +174,7 @@ fn new_images_are_placed_in_an_embedding_and_its_clusters() {
          resolved: resolved_scores.nmi, asked: resolved.metrics.questions}\n",
     );
     lab.run(&["placed"]);
+    lab.metrics_told();
     let said = lab.moelab(&["table", "placed", "--format", "json"]).json();
     let mean = |metric: &str| {
         let mut rows = said.as_array().unwrap().iter();

@@ -149,7 +149,7 @@ pub fn registry() -> Registry {
         vec![Port::one("clusters", &["clusters"]), Port::one("labels", &["labels"])],
         |_| {
             vec![
-                Output::value("metrics", "metrics"),
+                Output::value("metrics", "metrics").holding(&[("acc", ""), ("nmi", ""), ("ari", "")]),
                 Output::file("confusion", "confusion"),
             ]
         },

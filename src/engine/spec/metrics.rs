@@ -120,7 +120,7 @@ fn locate(stage: &str, rest: &[&str], outputs: &[Output]) -> Result<(String, Loc
     if let Some(output) = outputs.iter().find(|o| o.name == first) {
         let name = output.name.to_string();
         return match (output.artifact, within.is_empty()) {
-            ("metrics", false) => Ok((name, Located::Field(within))),
+            ("metrics", false) => field(stage, output, within),
             ("metrics", true) => Err((
                 format!("`{stage}.{first}` holds many metrics"),
                 Some(format!("name one: {stage}.acc, say")),
@@ -142,7 +142,7 @@ fn locate(stage: &str, rest: &[&str], outputs: &[Output]) -> Result<(String, Loc
     }
     let metrics: Vec<&Output> = outputs.iter().filter(|o| o.artifact == "metrics").collect();
     match metrics[..] {
-        [one] => Ok((one.name.to_string(), Located::Field(rest.join(".")))),
+        [one] => field(stage, one, rest.join(".")),
         _ => {
             let readable = outputs
                 .iter()
@@ -164,6 +164,18 @@ fn locate(stage: &str, rest: &[&str], outputs: &[Output]) -> Result<(String, Loc
             ))
         }
     }
+}
+
+/// A field of a `metrics` output, which must be one that the stage tells of, if it does.
+fn field(stage: &str, output: &Output, name: String) -> Result<(String, Located), (String, Option<String>)> {
+    let told = output.fields.iter().map(|(told, _)| *told);
+    if output.fields.is_empty() || told.clone().any(|told| told == name) {
+        return Ok((output.name.to_string(), Located::Field(name)));
+    }
+    Err((
+        format!("stage `{stage}` has no metric `{name}`"),
+        words::suggest(&name, told),
+    ))
 }
 
 fn reading(
@@ -278,6 +290,8 @@ mod tests {
             ("evaluaton.acc", "did you mean `evaluation`?"),
             ("evaluation", "is not `stage.metric`"),
             ("evaluation..acc", "is not `stage.metric`"),
+            ("evaluation.accc", "did you mean `acc`?"),
+            ("evaluation.metrics.purity", "known: acc, nmi, ari"),
             ("evaluation.metrics", "holds many metrics"),
             ("vae.history", "name a column"),
             ("vae.loss", "write vae.history.COLUMN"),
