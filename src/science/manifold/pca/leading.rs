@@ -95,6 +95,10 @@ fn nothing_above(matrix: &Mat<f64>, values: &[f64], vectors: &[Vec<f64>], slack:
 
 /// Matrix times vector from the lower triangle, each entry read once for both of its places: reading takes the time.
 #[inline(always)]
+#[allow(
+    clippy::needless_range_loop,
+    reason = "as iterators these loops do not become vector instructions"
+)]
 fn multiply(matrix: &Mat<f64>, v: &[f64], out: &mut [f64]) {
     let n = v.len();
     out.fill(0.0);
