@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Settings of `embed`, named as umap-learn names them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -2,6 +2,7 @@
 
 use super::{ManifoldError, eigen};
 use faer::Mat;
+use pulp::Arch;
 use rayon::prelude::*;
 
 /// Share of a vector one task works on.
@@ -24,8 +25,16 @@ pub struct Search {
 pub struct Leading {
     pub values: Vec<f64>,
     pub vectors: Vec<Vec<f64>>,
-    /// False when the restarts ran out first; the vectors are then the best found.
+    /// False when the restarts ran out first; the vectors are then the best found. False too when the start vector leads
+    /// to fewer directions than wanted; the others are then zero.
     pub converged: bool,
+}
+
+/// A start vector that is in no likely direction and depends on nothing but its length.
+pub fn start(length: usize) -> Vec<f64> {
+    (0..length)
+        .map(|i| ((i as f64 + 1.0) * 0.754_877_666_246_693).fract() - 0.5)
+        .collect()
 }
 
 /// Searches from the given start vector; `apply` writes the product with its first argument into its second.
@@ -40,6 +49,7 @@ pub fn leading(
     let mut basis: Vec<Vec<f64>> = Vec::with_capacity(size + 1);
     let mut projected = Mat::<f64>::zeros(size, size);
     let mut kept = 0;
+    let mut directions = size;
     let mut residual = start;
     orthogonalise(&mut residual, known, &basis);
     normalise(&mut residual);
@@ -62,6 +72,9 @@ pub fn leading(
             }
             let mut next = product.clone();
             beta = normalise(&mut next);
+            if beta == 0.0 {
+                directions = directions.min(j + 1);
+            }
             if j + 1 < size {
                 projected[(j + 1, j)] = beta;
                 basis.push(next);
@@ -73,8 +86,8 @@ pub fn leading(
         let worst = (0..search.wanted.min(size))
             .map(|c| (beta * ritz[(size - 1, c)]).abs())
             .fold(0.0, f64::max);
-        let converged = worst <= search.tolerance;
-        let done = converged || restart + 1 >= search.restarts;
+        let settled = worst <= search.tolerance;
+        let done = settled || restart + 1 >= search.restarts;
         kept = if done {
             search.wanted.min(size)
         } else {
@@ -85,7 +98,7 @@ pub fn leading(
             return Ok(Leading {
                 values: values[..kept].to_vec(),
                 vectors: basis,
-                converged,
+                converged: settled && directions >= search.wanted,
             });
         }
         projected = Mat::zeros(size, size);
@@ -107,6 +120,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     parts.iter().sum()
 }
 
+#[inline(always)]
 fn short_dot(a: &[f64], b: &[f64]) -> f64 {
     let mut lanes = [0.0; 8];
     let (xs, ys) = (a.chunks_exact(8), b.chunks_exact(8));
@@ -124,22 +138,23 @@ fn subtract(v: &mut [f64], direction: &[f64], amount: f64) {
 
 /// Removes the parts of `v` along `known` and the basis (one classical Gram–Schmidt pass).
 fn orthogonalise(v: &mut [f64], known: &[f64], basis: &[Vec<f64>]) {
+    let arch = Arch::new();
     let against: Vec<&[f64]> = std::iter::once(known).chain(basis.iter().map(Vec::as_slice)).collect();
     let parts: Vec<Vec<f64>> = v
         .par_chunks(CHUNK)
         .enumerate()
         .map(|(c, v)| {
-            against
-                .iter()
-                .map(|b| short_dot(v, &b[c * CHUNK..c * CHUNK + v.len()]))
-                .collect()
+            let part = |b: &&[f64]| short_dot(v, &b[c * CHUNK..c * CHUNK + v.len()]);
+            arch.dispatch(|| against.iter().map(part).collect())
         })
         .collect();
     let amounts: Vec<f64> = (0..against.len()).map(|b| parts.iter().map(|p| p[b]).sum()).collect();
     v.par_chunks_mut(CHUNK).enumerate().for_each(|(c, v)| {
-        for (b, amount) in against.iter().zip(&amounts) {
-            v.iter_mut().zip(&b[c * CHUNK..]).for_each(|(v, b)| *v -= amount * b);
-        }
+        arch.dispatch(|| {
+            for (b, amount) in against.iter().zip(&amounts) {
+                v.iter_mut().zip(&b[c * CHUNK..]).for_each(|(v, b)| *v -= amount * b);
+            }
+        });
     });
 }
 
@@ -240,5 +255,12 @@ mod tests {
         let found = leading(halve_first, &[0.0; 30], start, search).unwrap();
         assert!((found.values[0] - 0.5).abs() < 1e-9);
         assert!(found.vectors.iter().flatten().all(|v| v.is_finite()));
+        assert!(found.converged, "the start leads to two directions");
+        let more = Search { wanted: 3, ..search };
+        assert!(
+            !leading(halve_first, &[0.0; 30], super::start(30), more)
+                .unwrap()
+                .converged
+        );
     }
 }

@@ -178,10 +178,6 @@ fn sparse(graph: &FuzzyGraph, degrees: &[f64], inverse: &[f64], dim: usize) -> R
     };
     let total: f64 = degrees.iter().sum();
     let trivial: Vec<f64> = degrees.iter().map(|d| (d / total).sqrt()).collect();
-    // Any start that is not orthogonal to what is sought will do; this one depends on nothing but the position.
-    let start = (0..degrees.len())
-        .map(|i| ((i as f64 + 1.0) * 0.754_877_666_246_693).fract() - 0.5)
-        .collect();
     let search = Search {
         wanted: dim,
         subspace: (3 * dim + 20).max(40),
@@ -189,7 +185,7 @@ fn sparse(graph: &FuzzyGraph, degrees: &[f64], inverse: &[f64], dim: usize) -> R
         restarts: RESTARTS,
     };
     // Without convergence the best vectors found are still a smooth start, better than none.
-    Ok(lanczos::leading(apply, &trivial, start, search)?.vectors)
+    Ok(lanczos::leading(apply, &trivial, lanczos::start(degrees.len()), search)?.vectors)
 }
 
 #[cfg(test)]

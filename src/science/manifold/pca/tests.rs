@@ -1,5 +1,7 @@
 use super::super::fixture;
 use super::*;
+use crate::random::Draws;
+use rand::RngExt;
 
 /// Within a tolerance that is relative to the largest value: inputs are f32.
 fn close(a: &[f64], b: &[f64], tolerance: f64) {
@@ -34,14 +36,11 @@ fn wide_data_has_the_same_projection_as_tall_data() {
     let points = f.points();
     let few = points.select(&[0, 5, 9]);
     let pca = Pca::fit(&few, 2).unwrap();
-    let mut covariance = covariance_sum(
+    let covariance = covariance::covariance(
         &few,
         &Features::of(&few).unwrap().mean,
         &(0..few.cols()).collect::<Vec<_>>(),
     );
-    covariance
-        .col_iter_mut()
-        .for_each(|col| col.iter_mut().for_each(|v| *v /= 2.0));
     let (values, vectors) = eigen::descending(covariance.as_ref()).unwrap();
     close(&pca.explained_variance, &values[..2], 1e-6);
     for (c, component) in pca.components.iter().enumerate() {
@@ -132,4 +131,33 @@ fn a_large_mean_costs_no_digits() {
     let data = |offset: f32| Matrix::new(700, 4, (0..2800).map(|i| value(i) + offset).collect());
     let (near, far) = (Pca::fit(&data(0.0), 4).unwrap(), Pca::fit(&data(64.0), 4).unwrap());
     close(&near.explained_variance, &far.explained_variance, 1e-5);
+}
+
+/// Images of noise that fades from one feature to the next.
+fn fading(rows: usize, cols: usize) -> Matrix {
+    let mut rng = Draws::new(1).at("fading", 0, 0);
+    let value = |i: usize| (rng.random::<f32>() - 0.5) * 0.97_f32.powi((i % cols) as i32);
+    Matrix::new(rows, cols, (0..rows * cols).map(value).collect())
+}
+
+#[test]
+fn a_few_of_many_components_are_the_first_of_all() {
+    for data in [fading(600, 150), fading(150, 600)] {
+        let (few, all) = (Pca::fit(&data, 5).unwrap(), Pca::fit(&data, 150).unwrap());
+        close(&few.explained_variance, &all.explained_variance[..5], 1e-12);
+        close(&[few.total_variance], &[all.explained_variance.iter().sum()], 1e-12);
+        for (few, all) in few.components.iter().zip(&all.components) {
+            close(few, all, 1e-10);
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let data = fading(5000, 150);
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| Pca::fit(&data, 5).and_then(|pca| pca.transform(&data)).unwrap())
+    };
+    assert_eq!(on(1), on(3));
 }
