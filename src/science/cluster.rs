@@ -33,7 +33,7 @@ pub use predict::Prediction;
 pub use selection::{SelectionConfig, SelectionMethod};
 pub use single_linkage::{Merge, SingleLinkage};
 pub use stability::{Stability, stability};
-pub use stable_split::{Split, StableSplit, StableSplitConfig, stable_split};
+pub use stable_split::{Split, StableSplit, StableSplitConfig, split_once, stable_split};
 
 use crate::matrix::Matrix;
 

@@ -32,6 +32,7 @@ mod session;
 mod single_linkage;
 mod stability;
 mod stable_split;
+mod subclusters;
 mod trainer;
 mod vade_train;
 mod walk;
@@ -72,6 +73,7 @@ fn dispatch(job: &JobContext) -> Result<(), Failure> {
         "assign" => assign::run(job),
         "best_restart" => best_restart::run(job),
         "portray" => portray::run(job),
+        "subclusters" => subclusters::run(job),
         "generate" => generate::run(job),
         "walk" => walk::run(job),
         "dec_train" => dec_train::run(job),

@@ -33,6 +33,7 @@ pub mod select;
 pub mod single_linkage;
 pub mod stability;
 pub mod stable_split;
+pub mod subclusters;
 pub mod vade_train;
 pub mod walk;
 
@@ -60,6 +61,7 @@ pub fn registry() -> Registry {
         assign::stage(),
         best_restart::stage(),
         portray::stage(),
+        subclusters::stage(),
         generate::stage(),
         walk::stage(),
         dec_train::stage(),

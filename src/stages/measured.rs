@@ -95,6 +95,12 @@ pub const OF_STABLE_SPLIT: &[(&str, &str)] = &[
     ),
 ];
 
+/// [`crate::subclusters`].
+pub const OF_SUBCLUSTERS: &[(&str, &str)] = &[
+    ("clusters", "sub-clusters of all experts together"),
+    ("divided", "experts with more than one sub-cluster"),
+];
+
 /// [`crate::evaluate`]: the one that needs labels.
 pub const OF_EVALUATION: &[(&str, &str)] = &[
     (

@@ -52,6 +52,15 @@ stages:
       candidates: {from: em.assignments, over: [restart]}
       held_out: {from: held_out.assignments, over: [restart]}
   portraits: {stage: portray, inputs: {images: images, model: damic}, samples: 3, units: 1, steps: 3}
+  styles:
+    stage: subclusters
+    inputs: {images: images, model: k_dae, assignments: k_dae.assignments}
+    n_neighbors: 5
+    min_samples: 3
+    agreement: 0.0
+    examples: 4
+  by_start: {stage: subclusters, inputs: {images: images, model: k_dae, assignments: clusters}, n_neighbors: 120}
+  style_scores: {stage: evaluate, inputs: {assignments: styles.clusters, labels: images}}
   by_manager: {stage: assign, inputs: {images: unseen, model: manager}}
   dec: {stage: dec_train, inputs: {images: images, model: ae, clusters: clusters}, epochs: 1}
   by_dec: {stage: assign, inputs: {images: images, model: dec}}
@@ -97,7 +106,8 @@ fn methods() -> Lab {
         "experiments/methods.yaml",
         "experiment: methods\npipeline: methods\nseeds: 1\nmatrix: {axes: {restart: [1, 2]}}\n\
          metrics:\n  acc: best_scores.acc\n  dec: dec_scores.nmi\n  by_dec: by_dec_scores.nmi\n  vade: vade_scores.nmi\n  \
-         by_vade: by_vade_scores.nmi\n",
+         by_vade: by_vade_scores.nmi\n  styles: styles.metrics.clusters\n  whole: by_start.metrics.divided\n  \
+         scored: style_scores.clusters\n",
     );
     lab
 }
@@ -119,6 +129,11 @@ fn every_method_trains_and_its_model_assigns_unseen_images() {
     // A model that is opened again says of its own images what it said in training.
     assert_eq!(mean("dec"), mean("by_dec"));
     assert_eq!(mean("vade"), mean("by_vade"));
+    // Sub-clusters are a clustering of all rows; a part that is too small for a question stays whole.
+    assert!(mean("styles") >= 1.0 && mean("styles") == mean("scored"), "{said:?}");
+    assert_eq!(mean("whole"), 0.0);
+    let drawn = lab.moelab(&["plot", "methods", "styles.means"]);
+    assert!(drawn.out.contains("expert 0: "), "{}", drawn.err);
     let said = lab.moelab(&["plot", "methods", "portraits"]);
     assert_eq!(said.code, 2);
     assert!(said.err.contains("`portraits.samples`"), "{}", said.err);

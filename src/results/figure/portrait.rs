@@ -1,4 +1,4 @@
-//! What each expert has learnt: the pictures of `portray` with captions.
+//! What each expert has learnt: the pictures of `portray` and `subclusters` with captions.
 
 use super::Figure;
 use crate::error::ResultsError;
@@ -8,16 +8,20 @@ use base64::prelude::BASE64_STANDARD;
 use image::ImageFormat;
 use maud::{Markup, html};
 use moelab_engine::plan::NodeId;
+use moelab_stages::frame::{read_parquet, whole};
 use moelab_stages::portray::Portray;
+use polars::prelude::PolarsResult;
 use serde::Deserialize;
 use std::path::Path;
 
-/// The pictures of `portray` and what they show.
-pub(crate) const PORTRAITS: [(&str, &str); 4] = [
+/// The pictures of `portray` and `subclusters`, and what they show.
+pub(crate) const PORTRAITS: [(&str, &str); 6] = [
     ("ones", "an image of ones through every expert"),
     ("samples", "samples of each expert"),
     ("walks", "latent walks"),
     ("exchange", "each expert's surest image as every expert gives it back"),
+    ("means", "mean images of experts and their sub-clusters"),
+    ("examples", "images at the centre of each sub-cluster"),
 ];
 /// White pixels between two images of a picture; see `picture.rs` of the science crate.
 const GAP: u32 = 2;
@@ -27,30 +31,35 @@ const SIDE: u32 = 12;
 const LINE: u32 = 13;
 
 /// Names beside the rows and above the columns of a picture.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 struct Captions {
     text: String,
     rows: Vec<String>,
     columns: Vec<String>,
 }
 
-/// A picture as a figure; one of `portray` with the names of its rows and columns.
+/// A picture as a figure; one of `portray` or `subclusters` with the names of its rows and columns.
 pub(super) fn figure(stored: &Stored<'_>, node: NodeId, output: &str, title: &str) -> Result<Figure, ResultsError> {
     let path = stored.path(node, output)?;
     let bytes = std::fs::read(&path).map_err(|e| not_png(&path, &e))?;
     let size = size(&path, &bytes)?;
     let manifest = stored.finished(node)?;
-    let captions = if manifest.action.stage == "portray" {
-        let settings = Portray::deserialize(&manifest.action.config).unwrap_or_default();
-        let ones = stored.path(node, "ones")?;
-        let ones = self::size(&ones, &std::fs::read(&ones).map_err(|e| not_png(&ones, &e))?)?;
-        captions(output, &settings, ones, size)
-    } else {
-        Captions {
-            text: String::new(),
-            rows: Vec::new(),
-            columns: Vec::new(),
+    let captions = match manifest.action.stage.as_str() {
+        "portray" => {
+            let settings = Portray::deserialize(&manifest.action.config).unwrap_or_default();
+            let ones = stored.path(node, "ones")?;
+            let ones = self::size(&ones, &std::fs::read(&ones).map_err(|e| not_png(&ones, &e))?)?;
+            captions(output, &settings, ones, size)
         }
+        "subclusters" => {
+            let report = stored.path(node, "report")?;
+            let found = subclusters(&report).map_err(|source| ResultsError::Unreadable {
+                path: report,
+                source: Box::new(source),
+            })?;
+            inside(output, &found)
+        }
+        _ => Captions::default(),
     };
     let svg = drawing(title, &captions, &bytes, size).into_string();
     let alt = format!("{title}. {}", captions.text);
@@ -119,6 +128,51 @@ fn captions(output: &str, settings: &Portray, ones: (u32, u32), size: (u32, u32)
         }
     };
     Captions { text, rows, columns }
+}
+
+/// A sub-cluster, as the report of `subclusters` has it.
+struct Subcluster {
+    parent: u32,
+    number: u32,
+    rows: u32,
+}
+
+fn subclusters(path: &Path) -> PolarsResult<Vec<Subcluster>> {
+    let frame = read_parquet(path)?;
+    let numbers = |name| whole(&frame, name)?.u32().cloned();
+    let (parents, numbers, rows) = (numbers("parent")?, numbers("cluster")?, numbers("rows")?);
+    let all = parents.into_no_null_iter().zip(numbers.into_no_null_iter());
+    let all = all.zip(rows.into_no_null_iter());
+    Ok(all
+        .map(|((parent, number), rows)| Subcluster { parent, number, rows })
+        .collect())
+}
+
+/// `means` has a row per expert: all of it, then its sub-clusters; `examples` has a row per sub-cluster.
+fn inside(output: &str, all: &[Subcluster]) -> Captions {
+    let experts: Vec<&[Subcluster]> = all.chunk_by(|a, b| a.parent == b.parent).collect();
+    let row = |of: &&[Subcluster]| match of {
+        [one] => format!("expert {}: {}", one.parent, one.rows),
+        several => {
+            let rows: Vec<String> = several.iter().map(|one| one.rows.to_string()).collect();
+            format!("expert {}: {}", several[0].parent, rows.join(" + "))
+        }
+    };
+    match output {
+        "means" => Captions {
+            text: "mean images, a row per expert: all its rows, then each sub-cluster".to_owned(),
+            rows: experts.iter().map(row).collect(),
+            columns: vec![],
+        },
+        _ => Captions {
+            text: "images whose codes lie nearest to the mean code of each sub-cluster".to_owned(),
+            rows: all
+                .iter()
+                .map(|one| format!("{} of expert {}", one.number, one.parent))
+                .collect(),
+            columns: vec![],
+        },
+    }
 }
 
 fn drawing(title: &str, captions: &Captions, png: &[u8], (wide, high): (u32, u32)) -> Markup {
@@ -213,6 +267,17 @@ mod tests {
         let exchange = of("exchange", 3, 4);
         assert_eq!(exchange.rows, ["image", "expert 0", "expert 1", "expert 2"]);
         assert_eq!(exchange.columns, ["0", "1", "2"]);
+    }
+
+    #[test]
+    fn sub_clusters_are_named_with_their_experts() {
+        let of = |parent, number, rows| Subcluster { parent, number, rows };
+        let all = [of(0, 0, 70), of(2, 1, 40), of(2, 2, 25)];
+        assert_eq!(inside("means", &all).rows, ["expert 0: 70", "expert 2: 40 + 25"]);
+        assert_eq!(
+            inside("examples", &all).rows,
+            ["0 of expert 0", "1 of expert 2", "2 of expert 2"]
+        );
     }
 
     #[test]

@@ -129,13 +129,38 @@ pub fn stable_split(
     // Largest first: this is the median, of two the smaller.
     let least = config.minor * leaves[found / 2].len() as f64;
     leaves.retain(|rows| rows.len() as f64 >= least);
-    let labels = labels_of(&leaves, points.rows());
-    let memberships = shares(&neighbours, &labels, leaves.len());
     Ok(StableSplit {
-        partition: Partition { labels, memberships },
         minor: found - leaves.len(),
+        partition: partition(leaves, &neighbours),
         splits: search.splits,
     })
+}
+
+/// Takes N × D `points` for one part that is split once, if its clusterings agree, and whose pieces stay whole. Few rows are
+/// not asked and stay together.
+pub fn split_once(points: &Matrix, config: &StableSplitConfig, draws: &Draws) -> Result<StableSplit, SplitError> {
+    let all: Vec<usize> = (0..points.rows()).collect();
+    let neighbours = knn::exact(points, config.n_neighbors.min(points.rows()), Metric::Euclidean)?;
+    let mut search = Search {
+        points,
+        config,
+        draws,
+        splits: Vec::new(),
+    };
+    let pieces = search.ask(&all, 0, false)?.unwrap_or_else(|| vec![all]);
+    Ok(StableSplit {
+        minor: 0,
+        partition: partition(pieces, &neighbours),
+        splits: search.splits,
+    })
+}
+
+/// Clusters in the order of their sizes; rows of none are noise.
+fn partition(mut pieces: Vec<Vec<usize>>, neighbours: &Neighbours) -> Partition {
+    pieces.sort_by_key(|rows| std::cmp::Reverse(rows.len()));
+    let labels = labels_of(&pieces, neighbours.rows());
+    let memberships = shares(neighbours, &labels, pieces.len());
+    Partition { labels, memberships }
 }
 
 /// The rows of each label, without empty ones.

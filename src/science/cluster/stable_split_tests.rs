@@ -119,3 +119,29 @@ fn a_cluster_becomes_the_piece_that_most_of_its_rows_are_in() {
     );
     assert_eq!(reduce(&[0, 0], &[-1, -1], 0), [NOISE, NOISE]);
 }
+
+#[test]
+fn one_question_splits_what_its_clusterings_agree_on() {
+    let (points, labels) = groups();
+    let found = split_once(&points, &CONFIG, &Draws::new(1)).unwrap();
+    assert_eq!(ari(&found.partition.labels, &labels).unwrap(), 1.0);
+    assert_eq!((found.splits.len(), found.splits[0].apart), (1, true));
+    let impossible = StableSplitConfig {
+        agreement: 1.1,
+        ..CONFIG
+    };
+    let whole = split_once(&points, &impossible, &Draws::new(1)).unwrap();
+    assert_eq!((whole.partition.clusters(), whole.splits[0].pieces), (1, 3));
+}
+
+#[test]
+fn points_that_cannot_be_told_apart_stay_whole() {
+    // Nothing to ask: one row, few rows. Something, but nothing in it: one place for all, or two places for most.
+    let few = |rows| Matrix::new(rows, 2, vec![0.5; rows * 2]);
+    for rows in [1, 2, 10] {
+        let found = split_once(&few(rows), &CONFIG, &Draws::new(1)).unwrap();
+        assert_eq!((found.partition.clusters(), found.splits.len()), (1, 0));
+    }
+    let found = split_once(&few(120), &CONFIG, &Draws::new(1)).unwrap();
+    assert_eq!(found.partition.clusters(), 1, "{:?}", found.splits);
+}

@@ -33,14 +33,29 @@ impl Picture {
         self.pixels.extend_from_slice(pixels);
     }
 
+    /// Leaves what remains of a row white.
+    pub fn end_row(&mut self) {
+        let [channels, height, width] = self.shape;
+        let row = self.columns * channels * height * width;
+        self.pixels.resize(self.pixels.len().next_multiple_of(row), 1.0);
+    }
+
+    fn images(&self) -> Vec<&[f32]> {
+        let [channels, height, width] = self.shape;
+        self.pixels.chunks_exact(channels * height * width).collect()
+    }
+
+    pub fn rows(&self) -> usize {
+        self.images().len().div_ceil(self.columns.max(1))
+    }
+
     pub fn save(&self, path: &Path) -> Result<(), Failure> {
         self.draw().save_with_format(path, ImageFormat::Png).map_err(refuse)
     }
 
     fn draw(&self) -> RgbImage {
         let [channels, height, width] = self.shape;
-        let images: Vec<&[f32]> = self.pixels.chunks_exact(channels * height * width).collect();
-        let rows = images.len().div_ceil(self.columns.max(1));
+        let (images, rows) = (self.images(), self.rows());
         let side = |images: usize, pixels: usize| images as u32 * (pixels as u32 * SCALE + GAP) + GAP;
         let mut drawing = RgbImage::from_pixel(side(self.columns, width), side(rows, height), Rgb([255; 3]));
         for (i, image) in images.into_iter().enumerate() {
@@ -73,6 +88,20 @@ mod tests {
         let grey = |x, y| drawing.get_pixel(x, y).0[0];
         assert_eq!([grey(one, one), grey(two, one), grey(one, two)], [0, 128, 255]);
         assert_eq!(grey(0, 0), 255, "a gap is white");
+    }
+
+    #[test]
+    fn a_row_that_ends_early_is_white_to_its_end() {
+        let mut picture = Picture::new([1, 1, 1], 2);
+        picture.add(&[0.0]);
+        picture.end_row();
+        picture.end_row();
+        picture.add(&[0.0]);
+        let drawing = picture.draw();
+        let (one, two) = (GAP, 2 * GAP + SCALE);
+        let grey = |x, y| drawing.get_pixel(x, y).0[0];
+        assert_eq!([grey(one, one), grey(two, one), grey(one, two)], [0, 255, 0]);
+        assert_eq!(picture.rows(), 2);
     }
 
     #[test]

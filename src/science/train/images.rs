@@ -68,6 +68,23 @@ impl Images {
         }
     }
 
+    /// These rows, in this order.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let size = self.channels * self.height * self.width;
+        let values = match &self.values {
+            Values::Pixels(pixels) => {
+                let of = |&row: &usize| &pixels[row * size..(row + 1) * size];
+                Values::Pixels(rows.iter().flat_map(of).copied().collect())
+            }
+            Values::Points(points) => Values::Points(points.select(rows)),
+        };
+        Self {
+            rows: rows.len(),
+            values,
+            ..*self
+        }
+    }
+
     /// All rows as one tensor [N, C, H, W] in [0, 1].
     pub fn upload(&self, device: &Device) -> Tensor<4> {
         let data = TensorData::new(
