@@ -124,6 +124,20 @@ pub struct Experiment {
     pub overrides: Vec<String>,
 }
 
+/// What of an experiment is meant.
+#[derive(clap::Args)]
+pub struct Part {
+    /// Only this stage and what it needs; may be repeated.
+    #[arg(long, value_name = "STAGE")]
+    pub only: Vec<String>,
+    /// Only this seed; may be repeated. What gathers over other seeds is left out.
+    #[arg(long = "seed", value_name = "N")]
+    pub seeds: Vec<u64>,
+    /// Only cells with this axis value, as in `alpha=10`; may be repeated, also for several values of an axis.
+    #[arg(long = "where", value_name = "AXIS=VALUE")]
+    pub conditions: Vec<String>,
+}
+
 #[derive(clap::Args)]
 pub struct Run {
     #[command(flatten)]
@@ -140,9 +154,8 @@ pub struct Run {
     /// After a failure, finish what does not depend on it.
     #[arg(long)]
     pub keep_going: bool,
-    /// Only this stage and what it needs; may be repeated.
-    #[arg(long, value_name = "STAGE")]
-    pub only: Vec<String>,
+    #[command(flatten)]
+    pub part: Part,
     /// Run this stage again although it is done; may be repeated.
     #[arg(long, value_name = "STAGE")]
     pub force: Vec<String>,
@@ -161,9 +174,8 @@ pub enum RunFormat {
 pub struct Plan {
     #[command(flatten)]
     pub experiment: Experiment,
-    /// Only this stage and what it needs; may be repeated.
-    #[arg(long, value_name = "STAGE")]
-    pub only: Vec<String>,
+    #[command(flatten)]
+    pub part: Part,
     /// As if this stage had to run again; may be repeated.
     #[arg(long, value_name = "STAGE")]
     pub force: Vec<String>,

@@ -14,12 +14,15 @@ Examples:
   moelab run mnist --data ~/data --device cuda:0,cuda:1 --jobs 4
   moelab run quickstart --set alpha=10 --set epochs.moe=5
   moelab run quickstart --only embedding     only that and what it needs
+  moelab run mnist --seed 0                  one seed before all
+  moelab run moa-cpu --where method=moa_plus --where 'classes=[0,1]'
   moelab run quickstart --keep-going --format json > report.json";
 
 pub const PLAN: &str = "\
 Examples:
   moelab plan quickstart
   moelab plan quickstart --set alpha=10      what that would change
+  moelab plan quickstart --seed 0            what one seed takes
   moelab plan quickstart --format json | jq '.[] | select(.status != \"cached\")'";
 
 pub const STATUS: &str = "\

@@ -12,8 +12,9 @@ pub fn main(common: &Common, args: &Plan) -> Result<ExitCode, Exit> {
     let setup = Setup::load(&args.experiment)?;
     let store = store_if_any(&common.store)?;
     let data = std::path::absolute(&common.data)?;
+    let wanted = setup.part(&args.part)?;
     let question = Question {
-        only: &args.only,
+        wanted: wanted.as_ref(),
         force: &args.force,
     };
     let all = plan_status(&setup.plan, &setup.registry, store.as_ref(), &data, question);

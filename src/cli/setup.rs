@@ -2,12 +2,14 @@
 
 use crate::args::{self, RunFormat};
 use crate::exit::Exit;
-use moelab_engine::plan::Plan;
+use moelab_engine::plan::select::Filter;
+use moelab_engine::plan::{NodeId, Plan};
 use moelab_engine::spec::{self, Experiment};
 use moelab_engine::stage::Registry;
 use moelab_engine::store::{Store, StoreError, sources};
 use moelab_results::Source;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::{Write, stdout};
 use std::path::Path;
@@ -32,6 +34,20 @@ impl Setup {
             experiment,
             plan,
         })
+    }
+
+    /// The actions that a command is about; none if all are. Says what cannot be among them.
+    pub fn part(&self, asked: &args::Part) -> Result<Option<BTreeSet<NodeId>>, Exit> {
+        if asked.only.is_empty() && asked.seeds.is_empty() && asked.conditions.is_empty() {
+            return Ok(None);
+        }
+        let filter = Filter::parse(asked.seeds.iter().copied(), &asked.conditions);
+        let part = filter.and_then(|filter| self.plan.part(&self.experiment, &asked.only, &filter));
+        let part = part.map_err(|e| Exit::Usage(e.to_string()))?;
+        if !part.left_out.is_empty() {
+            eprintln!("left out: {}", part.left_out);
+        }
+        Ok(Some(part.nodes))
     }
 
     /// What the results of the experiment are read from.

@@ -11,6 +11,7 @@ mod expand;
 mod identity;
 #[cfg(test)]
 mod invariance;
+pub mod part;
 mod resolve;
 pub mod select;
 pub mod why;

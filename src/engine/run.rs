@@ -31,10 +31,11 @@ pub use report::{FailedAction, RunReport};
 pub use status::{NodeStatus, Question, Status, plan_status};
 pub use workbench::{Piece, Workbench};
 
-use crate::plan::Plan;
+use crate::plan::{NodeId, Plan};
 use crate::spec::Retry;
 use crate::stage::Registry;
 use crate::store::{Store, StoreError};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
@@ -53,8 +54,8 @@ pub struct RunOptions {
     pub keep_going: bool,
     /// Which failures are tried again, and how often.
     pub retry: Retry,
-    /// Only these stages and what they need; all if empty.
-    pub only: Vec<String>,
+    /// Only these actions and what they need: see [`Plan::part`].
+    pub wanted: Option<BTreeSet<NodeId>>,
     /// Run these stages again although they are done.
     pub force: Vec<String>,
     /// The worker program and its arguments.
@@ -101,7 +102,7 @@ impl RunOptions {
             device_locks: device_locks(),
             keep_going: false,
             retry: Retry::default(),
-            only: vec![],
+            wanted: None,
             force: vec![],
             worker,
             data: "data".into(),

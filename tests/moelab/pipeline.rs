@@ -55,6 +55,74 @@ fn another_seed_runs_that_seed_alone() {
 }
 
 #[test]
+fn a_seed_alone_runs_with_what_needs_no_other_and_the_whole_goes_on_from_it() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 3\n", "table: {columns: [acc], min_seeds: 3}\n");
+    let all = lab.planned(&["tiny"]).len();
+    let said = lab.moelab(&["run", "tiny", "--seed", "1", "--threads", "1"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.err.contains("left out: agreement (gathers over seeds 0 to 2)\n"),
+        "{}",
+        said.err
+    );
+    // What there is of a table, which says how little.
+    assert!(said.out.contains("(1/3)"), "{}", said.out);
+    assert_eq!(lab.planned(&["tiny", "--seed", "1"]), Vec::<String>::new());
+    // `load` is shared; the agreement waits for all seeds.
+    let left = lab.planned(&["tiny"]);
+    assert_eq!((left.len() - 1) / 2, (all - left.len()) - 1, "{left:?}");
+    let each = lab.run(&["tiny", "--seed", "0", "--seed", "1"]);
+    assert_eq!(each["executed"], each["cached"].as_u64().unwrap() - 1, "{each}");
+}
+
+#[test]
+fn a_value_of_an_axis_runs_alone_and_a_wrong_one_names_those_there_are() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 2\n", "");
+    let one = ["tiny", "--seed", "0", "--where", "min_cluster_fraction=0.05"];
+    let said = lab.moelab(&[&["plan"], &one[..]].concat());
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.err
+            .contains("clusters (gathers over min_cluster_fraction 0.03, 0.05)"),
+        "{}",
+        said.err
+    );
+    assert!(said.err.contains("what needs that: manager, "), "{}", said.err);
+    let planned = lab.planned(&one);
+    let candidates = planned.iter().filter(|stage| *stage == "candidates").count();
+    assert!(candidates == 1 && !planned.contains(&"moe".to_owned()), "{planned:?}");
+    for (args, part) in [
+        (
+            &["--seed", "7"][..],
+            "nothing matches; min_cluster_fraction is 0.03, 0.05; seed is 0, 1",
+        ),
+        (
+            &["--where", "min_cluster_fraction=0.04"],
+            "min_cluster_fraction is 0.03, 0.05",
+        ),
+        (
+            &["--where", "min_cluster_fractio=0.03"],
+            "did you mean `min_cluster_fraction`?",
+        ),
+        (
+            &["--only", "agreement", "--seed", "0"],
+            "nothing is left to run: agreement",
+        ),
+        (&["--only", "agrement"], "did you mean `agreement`?"),
+    ] {
+        let said = lab.moelab(&[&["run", "tiny"], args].concat());
+        assert!(
+            said.code == 2 && said.err.contains(part),
+            "{args:?}: {} {}",
+            said.code,
+            said.err
+        );
+    }
+}
+
+#[test]
 fn comments_order_and_spelling_run_nothing() {
     let lab = Lab::new();
     lab.tiny("seeds: 1\n", "");

@@ -1,5 +1,6 @@
-//! Picking actions: `--only`, `--seed`, `--where`.
+//! Picking actions: `--seed`, `--where`.
 
+use super::part::LeftOut;
 use super::{Axes, Cell, NodeId, Plan};
 use crate::spec::{Experiment, matrix, words};
 use petgraph::Direction;
@@ -10,8 +11,9 @@ use std::path::Path;
 /// Which cells are meant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
-    pub seed: Option<u64>,
-    /// Axes or parameters and the value each must have.
+    /// Any of them; every seed if there are none.
+    pub seeds: Vec<u64>,
+    /// Axes or parameters and the value each must have; of one named several times, any of the values.
     pub conditions: Vec<(String, Value)>,
 }
 
@@ -28,6 +30,8 @@ pub enum SelectError {
     Nothing { known: String },
     #[error("stage `{stage}` has {} actions that match; choose one with --seed or --where:\n{}", matches.len(), lines(matches))]
     Several { stage: String, matches: Vec<Axes> },
+    #[error("nothing is left to run: {why} needs cells that --seed and --where leave out")]
+    LeftOut { why: LeftOut },
 }
 
 /// Matches shown in a message.
@@ -60,9 +64,9 @@ pub fn describe(axes: &Axes) -> String {
 
 impl Filter {
     /// From the options as typed; values are YAML.
-    pub fn parse(seed: Option<u64>, conditions: &[String]) -> Result<Self, SelectError> {
+    pub fn parse(seeds: impl IntoIterator<Item = u64>, conditions: &[String]) -> Result<Self, SelectError> {
         let mut filter = Self {
-            seed,
+            seeds: seeds.into_iter().collect(),
             conditions: Vec::new(),
         };
         for text in conditions {
@@ -84,7 +88,7 @@ impl Filter {
             match name.trim() {
                 super::SEED_AXIS => {
                     let seed = value.as_u64().ok_or_else(|| wrong("a seed is a whole number".into()))?;
-                    filter.seed = Some(seed);
+                    filter.seeds.push(seed);
                 }
                 name => filter.conditions.push((name.to_owned(), value)),
             }
@@ -93,8 +97,9 @@ impl Filter {
     }
 
     fn check(&self, experiment: &Experiment) -> Result<(), SelectError> {
-        for (name, _) in &self.conditions {
-            if !experiment.rows.iter().any(|row| experiment.value(name, row).is_some()) {
+        for (name, wanted) in &self.conditions {
+            let values = || experiment.rows.iter().filter_map(|row| experiment.value(name, row));
+            if values().next().is_none() {
                 let known = experiment
                     .axes
                     .iter()
@@ -105,17 +110,23 @@ impl Filter {
                     hint: words::suggest(name, known),
                 });
             }
+            if !values().any(|value| matrix::same(&value, wanted)) {
+                return Err(nothing(experiment));
+            }
         }
-        Ok(())
+        match self.seeds.iter().all(|seed| experiment.seeds.contains(seed)) {
+            true => Ok(()),
+            false => Err(nothing(experiment)),
+        }
     }
 
     fn takes(&self, cell: &Cell, experiment: &Experiment) -> bool {
-        self.seed.is_none_or(|seed| seed == cell.seed)
-            && self.conditions.iter().all(|(name, wanted)| {
-                experiment
-                    .value(name, &cell.axes)
-                    .is_some_and(|value| matrix::same(&value, wanted))
-            })
+        let fits = |name: &String| {
+            let value = experiment.value(name, &cell.axes);
+            let mut wanted = self.conditions.iter().filter(|(other, _)| other == name);
+            value.is_some_and(|value| wanted.any(|(_, wanted)| matrix::same(&value, wanted)))
+        };
+        (self.seeds.is_empty() || self.seeds.contains(&cell.seed)) && self.conditions.iter().all(|(name, _)| fits(name))
     }
 }
 
@@ -157,11 +168,17 @@ impl Plan {
             .filter(|cell| filter.takes(cell, experiment))
             .collect();
         if cells.is_empty() {
-            return Err(SelectError::Nothing {
-                known: known(experiment),
-            });
+            return Err(nothing(experiment));
         }
         Ok(cells)
+    }
+
+    /// The actions that a run is about: those asked for and all they need, or all of the plan.
+    pub fn wanted(&self, asked: Option<&BTreeSet<NodeId>>) -> BTreeSet<NodeId> {
+        match asked {
+            Some(asked) => self.with_ancestors(asked.iter().copied()),
+            None => self.order().collect(),
+        }
     }
 
     /// These actions and all they need.
@@ -175,32 +192,10 @@ impl Plan {
         }
         all
     }
-
-    /// What `--only STAGE…` leaves: the actions of these stages in the cells a filter takes, and all they need. Without
-    /// stages, all stages.
-    pub fn only(
-        &self,
-        experiment: &Experiment,
-        stages: &[String],
-        filter: &Filter,
-    ) -> Result<BTreeSet<NodeId>, SelectError> {
-        let mut nodes = BTreeSet::new();
-        for stage in stages {
-            nodes.extend(self.matching(experiment, stage, filter)?);
-        }
-        if stages.is_empty() {
-            nodes.extend(
-                self.cells_matching(experiment, filter)?
-                    .iter()
-                    .flat_map(|cell| cell.actions.values().copied()),
-            );
-        }
-        Ok(self.with_ancestors(nodes))
-    }
 }
 
-/// What there is to choose from.
-fn known(experiment: &Experiment) -> String {
+/// Says what there is to choose from.
+fn nothing(experiment: &Experiment) -> SelectError {
     let mut values: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, value) in experiment.rows.iter().flatten() {
         let known = values.entry(name).or_default();
@@ -219,7 +214,7 @@ fn known(experiment: &Experiment) -> String {
             )
         })
         .collect();
-    said.join("; ")
+    SelectError::Nothing { known: said.join("; ") }
 }
 
 #[cfg(test)]
@@ -271,6 +266,9 @@ mod tests {
             said("clusters", &filter(None, &["k=3"])),
             "nothing matches; k is 1, 2; seed is 0, 1"
         );
+        // Also beside one that there is.
+        assert!(said("clusters", &filter(Some(9), &["seed=0"])).contains("seed is 0, 1"));
+        assert!(said("clusters", &filter(Some(0), &["k=1", "k=3"])).contains("k is 1, 2"));
         assert!(
             Filter::parse(None, &["k".to_owned()])
                 .unwrap_err()
@@ -283,18 +281,5 @@ mod tests {
                 .to_string()
                 .contains("octal")
         );
-    }
-
-    #[test]
-    fn only_a_stage_means_its_ancestors_too() {
-        let (experiment, plan) = planned(EXPERIMENT);
-        let nodes = plan
-            .only(&experiment, &["vae".to_owned()], &filter(Some(0), &[]))
-            .unwrap();
-        let stages: BTreeSet<&str> = nodes.iter().map(|node| plan.graph[*node].stage.as_str()).collect();
-        assert_eq!(stages, ["images", "latent_size", "vae", "wide"].into());
-        assert_eq!(nodes.len(), 4);
-        let all = plan.only(&experiment, &[], &filter(None, &[])).unwrap();
-        assert_eq!(all.len(), plan.graph.node_count());
     }
 }

@@ -1,7 +1,7 @@
 //! Which nodes of the graph may run, and in what order.  Knows no jobs.
 
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::{Direction, visit::Dfs, visit::Reversed};
+use petgraph::{Direction, visit::Dfs};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -109,21 +109,6 @@ impl<'a, N> Schedule<'a, N> {
     }
 }
 
-/// The nodes that satisfy `asked`, and everything they need.
-pub(super) fn with_producers<N>(graph: &DiGraph<N, ()>, asked: impl Fn(&N) -> bool) -> BTreeSet<NodeIndex> {
-    let reversed = Reversed(graph);
-    // One search from all of them: each node is visited once.
-    let mut reach = Dfs::empty(reversed);
-    reach
-        .stack
-        .extend(graph.node_indices().filter(|node| asked(&graph[*node])));
-    let mut wanted = BTreeSet::new();
-    while let Some(before) = reach.next(reversed) {
-        wanted.insert(before);
-    }
-    wanted
-}
-
 /// Nodes sort by this: first the one with the longest path of work behind it, then by their order in the plan.
 pub(super) type Rank = (Reverse<u64>, NodeIndex);
 
@@ -219,14 +204,6 @@ mod tests {
         assert_eq!(schedule.take(), None);
         schedule.done(a);
         assert_eq!(schedule.take(), Some(b));
-    }
-
-    #[test]
-    fn what_is_asked_for_brings_its_producers_and_nothing_else() {
-        let (graph, [a, b, ..]) = graph();
-        assert_eq!(with_producers(&graph, |name| *name == "b"), [a, b].into());
-        let schedule = Schedule::new(&graph, &[a, b].into());
-        assert_eq!(schedule.count(State::Unwanted), 3);
     }
 
     #[test]

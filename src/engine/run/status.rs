@@ -2,7 +2,6 @@
 
 use super::history::{Estimate, History};
 use super::results::Results;
-use super::schedule::with_producers;
 use crate::digest::Digest;
 use crate::key::ActionKey;
 use crate::plan::{Axes, Input, Node, Plan, Resolution, SEED_AXIS, why};
@@ -11,7 +10,7 @@ use crate::store::Store;
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 /// One action of a plan and what would become of it.
@@ -45,8 +44,8 @@ pub enum Status {
 /// What to ask about.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Question<'a> {
-    /// Only these stages and what they need; all if empty.
-    pub only: &'a [String],
+    /// Only these actions and what they need: see [`Plan::part`].
+    pub wanted: Option<&'a BTreeSet<NodeIndex>>,
     /// Stages to run again although they are done.
     pub force: &'a [String],
 }
@@ -59,9 +58,7 @@ pub fn plan_status(
     data: &Path,
     question: Question<'_>,
 ) -> Vec<NodeStatus> {
-    let wanted = with_producers(&plan.graph, |node| {
-        question.only.is_empty() || question.only.contains(&node.stage)
-    });
+    let wanted = plan.wanted(question.wanted);
     let order = petgraph::algo::toposort(&plan.graph, None).expect("a plan has no cycles");
     let mut results = Results::default();
     let mut earlier = Earlier {

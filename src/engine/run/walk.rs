@@ -14,7 +14,7 @@ use super::observe::{Ended, JobInfo, Observer};
 use super::pool::Pool;
 use super::record::Record;
 use super::results::Results;
-use super::schedule::{Rank, Schedule, State, with_producers};
+use super::schedule::{Rank, Schedule, State};
 use super::sync::Syncing;
 use super::{FailedAction, RunOptions, RunReport};
 use crate::digest::Digest;
@@ -116,9 +116,7 @@ impl<'a> Walk<'a> {
         observer: &'a mut dyn Observer,
     ) -> Result<Self, StoreError> {
         let record = Record::new(store, &options.run, &options.spec_text)?;
-        let wanted = with_producers(&plan.graph, |node| {
-            options.only.is_empty() || options.only.contains(&node.stage)
-        });
+        let wanted = plan.wanted(options.wanted.as_ref());
         observer.planned(wanted.len());
         Ok(Self {
             plan,

@@ -125,10 +125,11 @@ impl Side {
         if let Question::Axis { axis, values, .. } = question {
             known_value(source, axis, &values[which])?;
             own = Some(axis);
+            conditions.retain(|(name, _)| name != axis);
             conditions.push((axis.clone(), values[which].clone()));
         }
         let filter = Filter {
-            seed: filter.seed,
+            seeds: filter.seeds.clone(),
             conditions,
         };
         let taken = source.plan.cells_matching(source.experiment, &filter);

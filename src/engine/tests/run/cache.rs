@@ -89,7 +89,7 @@ fn only_the_stages_asked_for_run_with_what_they_need() {
     let a = lab.stage("a", says("a"), &[]);
     let b = lab.stage("b", says("b"), &[a]);
     lab.stage("c", says("c"), &[b]);
-    lab.options.only = vec!["b".into()];
+    lab.options.wanted = Some([b].into());
     let report = lab.run();
     assert_eq!((report.executed, report.not_started, report.exit_code()), (2, 0, 0));
 }
@@ -228,7 +228,7 @@ fn the_status_of_a_plan_is_what_a_run_would_do() {
     lab.stage("b", says("b"), &[a]);
     let registry = super::lab::registry();
     let ask = |lab: &Lab, force: &[String]| -> Vec<(Status, String)> {
-        let question = Question { only: &[], force };
+        let question = Question { wanted: None, force };
         let all = plan_status(&lab.plan, &registry, Some(&lab.store), &lab.options.data, question);
         all.into_iter().map(|node| (node.status, node.why)).collect()
     };
