@@ -23,6 +23,15 @@ stages:
     n_experts: 2
     filters: 2
     epochs: 2
+  gmvae:
+    stage: gmvae_train
+    inputs: {images: images}
+    n_clusters: 2
+    x_dim: 4
+    w_dim: 3
+    hidden: 8
+    filters: 2
+    epochs: 1
   scores: {stage: evaluate, inputs: {assignments: mixture.assignments, labels: images}}
 ";
 
@@ -143,7 +152,7 @@ fn a_model_is_used_and_nothing_of_it_enters_the_store() {
         ok(&lab, &[&args, more].concat());
         fs::read(lab.path(to)).unwrap()
     };
-    for stage in ["mixture", "vade", "ae"] {
+    for stage in ["mixture", "vade", "gmvae", "ae"] {
         draw(stage, &[], "drawn.npy");
         assert_eq!(npy_shape(&lab.path("drawn.npy")), "5, 1, 16, 16", "{stage}");
     }
@@ -155,6 +164,8 @@ fn a_model_is_used_and_nothing_of_it_enters_the_store() {
     );
     assert_ne!(first, draw("mixture", &["--cluster", "1", "--stream", "1"], "c.npy"));
     assert_ne!(first, draw("mixture", &["--cluster", "0"], "d.npy"));
+    assert_eq!(draw("gmvae", &[], "e.npy"), draw("gmvae", &["--cluster", "0"], "f.npy"));
+    assert_ne!(draw("gmvae", &[], "e.npy"), draw("gmvae", &["--cluster", "1"], "f.npy"));
     assert!(draw("mixture", &[], "grid.png").starts_with(b"\x89PNG"));
     ok(
         &lab,
@@ -163,6 +174,22 @@ fn a_model_is_used_and_nothing_of_it_enters_the_store() {
         ],
     );
     assert_eq!(npy_shape(&lab.path("walk.npy")), "7, 1, 16, 16");
+    let told = ok(
+        &lab,
+        &[
+            "walk",
+            "few",
+            "gmvae",
+            "--seed",
+            "0",
+            "--cluster",
+            "1",
+            "--to",
+            "walk.png",
+        ],
+    )
+    .err;
+    assert!(told.contains(" of 4"), "{told}");
     let told = ok(&lab, &["walk", "few", "ae", "--seed", "0", "--to", "walk.png"]).err;
     assert!(told.contains("note: unit ") && told.contains(" of 4"), "{told}");
 

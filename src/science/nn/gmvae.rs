@@ -130,6 +130,11 @@ impl Gmvae {
         }
     }
 
+    /// Dx.
+    pub fn x_dim(&self) -> usize {
+        self.x.mean.weight.dims()[1]
+    }
+
     /// w [B, Dw] → the K components of p(x | z, w), [B, K, Dx].
     pub fn components(&self, w: Tensor<2>) -> Normal<3> {
         let [batch, _] = w.dims();

@@ -1,6 +1,6 @@
 //! Runs `generate`.
 
-use super::generator::{cluster, decode};
+use super::generator::{Prior, cluster};
 use super::models;
 use super::picture::Picture;
 use super::refuse;
@@ -14,14 +14,14 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let settings: Generate = job.settings()?;
     let session = Session::open(job)?;
     let model = &job.input("model")?.path;
-    let decoders = models::decoders(model, &session.device)?;
+    let generative = models::generative(model, &session.device)?;
     let (k, count) = (settings.cluster as usize, settings.count as usize);
-    let own = cluster(&decoders, k)?;
+    let own = cluster(&generative, k)?;
     let from = match (&own.prior, job.optional("images")) {
         (Some(prior), _) => prior,
         (None, Some(images)) => {
             let images = Images::open(&images.path).map_err(refuse)?;
-            &own.spread(model, k, &images, &session.device)?
+            &Prior::Normal(own.spread(model, k, &images, &session.device)?)
         }
         (None, None) => {
             return Err(Failure::bad_input(
@@ -29,9 +29,9 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
             ));
         }
     };
-    let mut codes = standard_normal(count * from.mean.len(), &mut session.draws.at("samples", k as u64, 0));
-    from.apply(&mut codes);
-    let pixels = decode(own.expert, codes, &session.device);
+    let noise = |purpose: &str, n: usize| standard_normal(n, &mut session.draws.at(purpose, k as u64, 0));
+    let codes = from.draw(count, &session.device, noise);
+    let pixels = own.coder.decode(&codes, &session.device);
     own.write(&pixels, &format!("cluster {k}"), &job.output("images")?)?;
     let mut picture = Picture::new(own.dims(), (count as f64).sqrt().ceil() as usize);
     picture.add(&pixels);

@@ -1,9 +1,11 @@
 //! Images out of a trained model: where the codes of a cluster lie, and what they decode to.
 
-use super::models::{self, Decoders};
+use super::models::{self, Generative};
 use super::refuse;
 use crate::matrix::Matrix;
-use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
+use crate::nn::architecture::Architecture;
+use crate::nn::autoencoder::Autoencoder;
+use crate::nn::gmvae::{Generated, Gmvae, Normal};
 use crate::tensors::{Content, host, write};
 use crate::train::images::Images;
 use burn::tensor::activation::sigmoid;
@@ -76,56 +78,152 @@ impl Spread {
     }
 }
 
-/// Images [n, C, D, D] in [0, 1], decoded from codes, row by row.
-pub fn decode(expert: &Autoencoder, codes: Vec<f32>, device: &Device) -> Vec<f32> {
-    let latent = expert.latent_dim();
-    let decoded = |codes: &[f32]| {
-        let shape = [codes.len() / latent, latent];
-        let codes = Tensor::from_data(TensorData::new(codes.to_vec(), shape), device);
-        host(sigmoid(expert.decode(codes)))
-    };
-    codes.chunks(BATCH * latent).flat_map(decoded).collect()
+/// What encodes the images of a cluster and decodes its codes.
+#[derive(Clone, Copy)]
+pub enum Coder<'a> {
+    Autoencoder(&'a Autoencoder),
+    /// Its code is x.
+    Gmvae(&'a Gmvae),
+}
+
+impl Coder<'_> {
+    /// L.
+    pub fn latent_dim(self) -> usize {
+        match self {
+            Self::Autoencoder(autoencoder) => autoencoder.latent_dim(),
+            Self::Gmvae(gmvae) => gmvae.x_dim(),
+        }
+    }
+
+    fn posterior_means(self, images: &Images, device: &Device) -> Matrix {
+        match self {
+            Self::Autoencoder(autoencoder) => models::posterior_means(autoencoder, images, device),
+            Self::Gmvae(gmvae) => models::encoded(gmvae.x_dim(), images, device, |batch| gmvae.recognise(batch).x.mean),
+        }
+    }
+
+    /// Images [n, C, D, D] in [0, 1], decoded from codes, row by row.
+    pub fn decode(self, codes: &[f32], device: &Device) -> Vec<f32> {
+        let decoded = |codes: &[f32]| {
+            let codes = tensor(codes, self.latent_dim(), device);
+            let logits = match self {
+                Self::Autoencoder(autoencoder) => autoencoder.decode(codes),
+                Self::Gmvae(gmvae) => match gmvae.generate(codes) {
+                    Generated::Logits(logits) => logits,
+                    Generated::Points(_) => unreachable!("models of points are refused when they are opened"),
+                },
+            };
+            host(sigmoid(logits))
+        };
+        codes.chunks(BATCH * self.latent_dim()).flat_map(decoded).collect()
+    }
+}
+
+/// Rows of so many values.
+fn tensor(values: &[f32], width: usize, device: &Device) -> Tensor<2> {
+    Tensor::from_data(TensorData::new(values.to_vec(), [values.len() / width, width]), device)
+}
+
+/// What the codes of a cluster are drawn from.
+pub enum Prior<'a> {
+    Normal(Spread),
+    /// p(x | z = k, w) with w from N(0, I).
+    Component {
+        gmvae: &'a Gmvae,
+        w_dim: usize,
+        k: usize,
+    },
+}
+
+impl Prior<'_> {
+    /// `n` codes, row by row; `noise` gives a number of draws from N(0, 1) for a purpose.
+    pub fn draw(&self, n: usize, device: &Device, noise: impl Fn(&str, usize) -> Vec<f32>) -> Vec<f32> {
+        match self {
+            Self::Normal(spread) => {
+                let mut codes = noise("samples", n * spread.mean.len());
+                spread.apply(&mut codes);
+                codes
+            }
+            Self::Component { gmvae, w_dim, k } => {
+                let x_dim = gmvae.x_dim();
+                let (w, apart) = (noise("w", n * w_dim), noise("samples", n * x_dim));
+                let batches = w.chunks(BATCH * w_dim).zip(apart.chunks(BATCH * x_dim));
+                let drawn = |(w, apart): (&[f32], &[f32])| {
+                    let all = gmvae.components(tensor(w, *w_dim, device));
+                    let own = |all: Tensor<3>| all.narrow(1, *k, 1).squeeze_dim::<2>(1);
+                    let component = Normal {
+                        mean: own(all.mean),
+                        log_variance: own(all.log_variance),
+                    };
+                    host(component.sample(tensor(apart, x_dim, device)))
+                };
+                batches.flat_map(drawn).collect()
+            }
+        }
+    }
 }
 
 /// One cluster of a model.
 pub struct Cluster<'a> {
-    pub expert: &'a Autoencoder,
-    pub shape: &'a AutoencoderShape,
-    /// What its codes are drawn from; none for a plain autoencoder.
-    pub prior: Option<Spread>,
+    pub coder: Coder<'a>,
+    architecture: &'a Architecture,
+    /// None for a plain autoencoder.
+    pub prior: Option<Prior<'a>>,
     /// Whether all images are its own: the model has no clusters.
-    pub only: bool,
+    only: bool,
 }
 
 /// Cluster `k` of a model, counted from 0.
-pub fn cluster(decoders: &Decoders, k: usize) -> Result<Cluster<'_>, Failure> {
-    let clusters = decoders
-        .components
-        .as_ref()
-        .map_or(decoders.experts.len(), |c| c.0.dims()[0]);
+pub fn cluster(model: &Generative, k: usize) -> Result<Cluster<'_>, Failure> {
+    let clusters = match model {
+        Generative::Experts(experts) => experts.len(),
+        Generative::Vade(_, shape) => shape.clusters,
+        Generative::Gmvae(_, shape, _) => shape.clusters,
+    };
     if k >= clusters {
         return Err(Failure::stage(match clusters {
             1 => format!("the model has no cluster {k}: it has one, 0"),
             _ => format!("the model has no cluster {k}: it has {clusters}, 0 to {}", clusters - 1),
         }));
     }
-    let (expert, shape) = decoders.experts.get(k).unwrap_or(&decoders.experts[0]);
-    let prior = match &decoders.components {
-        Some((means, log_variances)) => {
-            let row = |all: &Tensor<2>| host(all.clone().narrow(0, k, 1));
-            Some(Spread {
-                mean: row(means),
-                deviation: row(&log_variances.clone().mul_scalar(0.5).exp()),
-            })
+    let (coder, architecture, prior) = match model {
+        Generative::Experts(experts) => {
+            let (expert, shape) = &experts[k];
+            let standard = || {
+                Prior::Normal(Spread {
+                    mean: vec![0.0; shape.latent_dim],
+                    deviation: vec![1.0; shape.latent_dim],
+                })
+            };
+            let prior = (shape.variant != Variant::Ae).then(standard);
+            (Coder::Autoencoder(expert), &shape.architecture, prior)
         }
-        None => (shape.variant != Variant::Ae).then(|| Spread {
-            mean: vec![0.0; shape.latent_dim],
-            deviation: vec![1.0; shape.latent_dim],
-        }),
+        Generative::Vade(vade, shape) => {
+            let components = vade.prior();
+            let row = |all: Tensor<3>| host(all.squeeze_dim::<2>(0).narrow(0, k, 1));
+            let spread = Spread {
+                mean: row(components.means),
+                deviation: row(components.log_variances.mul_scalar(0.5).exp()),
+            };
+            let architecture = &shape.autoencoder.architecture;
+            (
+                Coder::Autoencoder(&vade.autoencoder),
+                architecture,
+                Some(Prior::Normal(spread)),
+            )
+        }
+        Generative::Gmvae(gmvae, shape, architecture) => {
+            let w_dim = shape.w_dim;
+            (
+                Coder::Gmvae(gmvae),
+                architecture,
+                Some(Prior::Component { gmvae, w_dim, k }),
+            )
+        }
     };
     Ok(Cluster {
-        expert,
-        shape,
+        coder,
+        architecture,
         prior,
         only: clusters == 1,
     })
@@ -134,8 +232,8 @@ pub fn cluster(decoders: &Decoders, k: usize) -> Result<Cluster<'_>, Failure> {
 impl Cluster<'_> {
     /// Where the codes of the images lie that the model at `path` gives to this cluster, number `k`.
     pub fn spread(&self, path: &Path, k: usize, images: &Images, device: &Device) -> Result<Spread, Failure> {
-        models::check_fit(images, &self.shape.architecture)?;
-        let codes = models::posterior_means(self.expert, images, device);
+        models::check_fit(images, self.architecture)?;
+        let codes = self.coder.posterior_means(images, device);
         if self.only {
             return Ok(Spread::of(&codes, |_| true));
         }
@@ -157,8 +255,8 @@ impl Cluster<'_> {
 
     /// Channels, height and width of its images.
     pub fn dims(&self) -> [usize; 3] {
-        let architecture = &self.shape.architecture;
-        [architecture.channels, architecture.side, architecture.side]
+        let Architecture { channels, side, .. } = *self.architecture;
+        [channels, side, side]
     }
 }
 

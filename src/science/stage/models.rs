@@ -3,6 +3,7 @@
 use super::cluster_table::Assignments;
 use super::{gmvae_train, mice_train, mixture, refuse};
 use crate::matrix::Matrix;
+use crate::nn::architecture::Architecture;
 use crate::nn::autoencoder::{Autoencoder, AutoencoderShape};
 use crate::nn::centred::{Centred, ClusteredShape};
 use crate::nn::gmvae::{Data, Gmvae, GmvaeShape};
@@ -120,12 +121,7 @@ pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignmen
             Ok(mixture::assign(&mixture, &trained.loss, images, device))
         }
         Shape::Gmvae(shape) => {
-            match &shape.data {
-                Data::Images(architecture) => check_fit(images, architecture)?,
-                Data::Points { .. } => {
-                    return Err(Failure::bad_input("the model was trained on points, not on images"));
-                }
-            }
+            check_fit(images, of_images(&shape)?)?;
             let model = weights::restore(Gmvae::new(&shape, device), &tensors).map_err(refuse)?;
             Ok(gmvae_train::assign(&model, images, device))
         }
@@ -165,43 +161,44 @@ fn restore_vade(shape: &ClusteredShape, tensors: &BTreeMap<String, Named>, devic
     weights::restore(blank, tensors).map_err(refuse)
 }
 
-/// What decodes the images of each cluster, and the clusters' priors: of VaDE one decoder for all, of an autoencoder
-/// without clusters its own.
-pub struct Decoders {
-    /// One per cluster, or one for all.
-    pub experts: Vec<(Autoencoder, AutoencoderShape)>,
-    /// Means and log variances, both [K, L]; none where the prior is N(0, 1), or where there is none.
-    pub components: Option<(Tensor<2>, Tensor<2>)>,
+/// A model that images come out of.
+#[expect(clippy::large_enum_variant, reason = "one is opened per job")]
+pub enum Generative {
+    /// An autoencoder per cluster, or one without clusters.
+    Experts(Vec<(Autoencoder, AutoencoderShape)>),
+    Vade(Vade, ClusteredShape),
+    /// Of images.
+    Gmvae(Gmvae, GmvaeShape, Architecture),
 }
 
-pub fn decoders(path: &Path, device: &Device) -> Result<Decoders, Failure> {
+pub fn generative(path: &Path, device: &Device) -> Result<Generative, Failure> {
     let (file, shape) = open(path)?;
     let tensors = file.all_f32().map_err(refuse)?;
     match shape {
         Shape::Mixture(TrainedMixture { shape, .. }) => {
             let mixture = unchecked_mixture(&shape, &tensors, device)?;
-            let experts = mixture.experts.into_iter().zip(shape.experts).collect();
-            Ok(Decoders {
-                experts,
-                components: None,
-            })
+            Ok(Generative::Experts(
+                mixture.experts.into_iter().zip(shape.experts).collect(),
+            ))
         }
-        Shape::Vade(shape) => {
-            let model = restore_vade(&shape, &tensors, device)?;
-            let prior = model.prior();
-            Ok(Decoders {
-                experts: vec![(model.autoencoder, shape.autoencoder)],
-                components: Some((prior.means.squeeze_dim(0), prior.log_variances.squeeze_dim(0))),
-            })
+        Shape::Vade(shape) => Ok(Generative::Vade(restore_vade(&shape, &tensors, device)?, shape)),
+        Shape::Gmvae(shape) => {
+            let architecture = of_images(&shape)?.clone();
+            let model = weights::restore(Gmvae::new(&shape, device), &tensors).map_err(refuse)?;
+            Ok(Generative::Gmvae(model, shape, architecture))
         }
-        Shape::Autoencoder(_) => Ok(Decoders {
-            experts: vec![autoencoder(path, device)?],
-            components: None,
-        }),
-        Shape::Centred(_) | Shape::Manager(_) | Shape::Gmvae(_) | Shape::Mice(_) => Err(Failure::bad_input(
-            "nothing is generated from this model: take one that `moe_train`, `mixture_train`, `vade_train` or \
-             `pretrain_vae` made",
+        Shape::Autoencoder(_) => Ok(Generative::Experts(vec![autoencoder(path, device)?])),
+        Shape::Centred(_) | Shape::Manager(_) | Shape::Mice(_) => Err(Failure::bad_input(
+            "nothing is generated from this model: take one that `moe_train`, `mixture_train`, `vade_train`, \
+             `gmvae_train` or `pretrain_vae` made",
         )),
+    }
+}
+
+fn of_images(shape: &GmvaeShape) -> Result<&Architecture, Failure> {
+    match &shape.data {
+        Data::Images(architecture) => Ok(architecture),
+        Data::Points { .. } => Err(Failure::bad_input("the model was trained on points, not on images")),
     }
 }
 
@@ -258,16 +255,20 @@ pub fn probabilities(manager: &Manager, images: &Images, experts: usize, device:
 
 /// Posterior means of all images, [N, L]. Clean images and means, not samples: inactive units stay at 0.
 pub fn posterior_means(model: &Autoencoder, images: &Images, device: &Device) -> Matrix {
-    let latent = model.latent_dim();
+    encoded(model.latent_dim(), images, device, |batch| model.encode(batch).mean)
+}
+
+/// What `encode` makes of all images, [N, L], batch by batch.
+pub fn encoded(latent: usize, images: &Images, device: &Device, encode: impl Fn(Tensor<4>) -> Tensor<2>) -> Matrix {
     let mut values = Vec::with_capacity(images.rows * latent);
     for batch in images.batches(device) {
-        values.extend(host(model.encode(batch).mean));
+        values.extend(host(encode(batch)));
     }
     Matrix::new(images.rows, latent, values)
 }
 
 /// Refuses images that a model was not made for.
-pub fn check_fit(images: &Images, architecture: &crate::nn::architecture::Architecture) -> Result<(), Failure> {
+pub fn check_fit(images: &Images, architecture: &Architecture) -> Result<(), Failure> {
     let a = architecture;
     if (images.channels, images.height, images.width) == (a.channels, a.side, a.side) {
         return Ok(());
@@ -281,7 +282,6 @@ pub fn check_fit(images: &Images, architecture: &crate::nn::architecture::Archit
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::architecture::Architecture;
     use crate::nn::centred::Centred;
     use crate::random::Draws;
     use burn::tensor::Tensor;

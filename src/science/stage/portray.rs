@@ -1,7 +1,7 @@
 //! Runs `portray`.
 
 use super::cluster_table::Assignments;
-use super::generator::{Spread, decode};
+use super::generator::{Coder, Spread};
 use super::models::{self, TrainedMixture};
 use super::picture::Picture;
 use super::session::Session;
@@ -59,8 +59,8 @@ impl Gallery<'_> {
         Picture::new([self.images.channels, self.images.height, self.images.width], columns)
     }
 
-    fn decode(&self, k: usize, codes: Vec<f32>) -> Vec<f32> {
-        decode(&self.model.experts[k], codes, &self.session.device)
+    fn decode(&self, k: usize, codes: &[f32]) -> Vec<f32> {
+        Coder::Autoencoder(&self.model.experts[k]).decode(codes, &self.session.device)
     }
 
     fn reconstruct(&self, k: usize, pixels: Vec<f32>) -> Vec<f32> {
@@ -95,7 +95,7 @@ impl Gallery<'_> {
             if variants[k] == Variant::Ae {
                 spread.apply(&mut codes);
             }
-            picture.add(&self.decode(k, codes));
+            picture.add(&self.decode(k, &codes));
         }
         picture
     }
@@ -105,7 +105,7 @@ impl Gallery<'_> {
         let mut picture = self.picture(steps);
         for (k, spread) in self.spreads.iter().enumerate() {
             for unit in spread.widest(settings.units as usize) {
-                picture.add(&self.decode(k, spread.walk(unit, steps, settings.reach)));
+                picture.add(&self.decode(k, &spread.walk(unit, steps, settings.reach)));
             }
         }
         picture

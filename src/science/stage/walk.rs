@@ -1,6 +1,6 @@
 //! Runs `walk`.
 
-use super::generator::{cluster, decode};
+use super::generator::cluster;
 use super::models;
 use super::picture::Picture;
 use super::refuse;
@@ -14,9 +14,9 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let session = Session::open(job)?;
     let images = Images::open(&job.input("images")?.path).map_err(refuse)?;
     let model = &job.input("model")?.path;
-    let decoders = models::decoders(model, &session.device)?;
+    let generative = models::generative(model, &session.device)?;
     let k = settings.cluster as usize;
-    let own = cluster(&decoders, k)?;
+    let own = cluster(&generative, k)?;
     let spread = own.spread(model, k, &images, &session.device)?;
     let latent = spread.mean.len();
     let unit = match settings.dim.map(|dim| dim as usize) {
@@ -35,7 +35,8 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         spread.mean[unit], spread.deviation[unit]
     ));
     let steps = settings.steps as usize;
-    let pixels = decode(own.expert, spread.walk(unit, steps, settings.reach), &session.device);
+    let codes = spread.walk(unit, steps, settings.reach);
+    let pixels = own.coder.decode(&codes, &session.device);
     own.write(&pixels, &format!("cluster {k}, unit {unit}"), &job.output("images")?)?;
     let mut picture = Picture::new(own.dims(), steps);
     picture.add(&pixels);
