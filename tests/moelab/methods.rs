@@ -133,7 +133,7 @@ fn every_method_trains_and_its_model_assigns_unseen_images() {
     assert!(mean("styles") >= 1.0 && mean("styles") == mean("scored"), "{said:?}");
     assert_eq!(mean("whole"), 0.0);
     let drawn = lab.moelab(&["plot", "methods", "styles.means"]);
-    assert!(drawn.out.contains("expert 0: "), "{}", drawn.err);
+    assert!(drawn.out.contains("mean images, a row per expert"), "{}", drawn.err);
     let said = lab.moelab(&["plot", "methods", "portraits"]);
     assert_eq!(said.code, 2);
     assert!(said.err.contains("`portraits.samples`"), "{}", said.err);
