@@ -136,7 +136,7 @@ fn one_question_splits_what_its_clusterings_agree_on() {
 
 #[test]
 fn points_that_cannot_be_told_apart_stay_whole() {
-    // Nothing to ask: one row, few rows. Something, but nothing in it: one place for all, or two places for most.
+    // Too few rows to ask about; then many, all in one place.
     let few = |rows| Matrix::new(rows, 2, vec![0.5; rows * 2]);
     for rows in [1, 2, 10] {
         let found = split_once(&few(rows), &CONFIG, &Draws::new(1)).unwrap();

@@ -263,6 +263,10 @@ impl Cluster<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::gmvae::{Data, GmvaeShape};
+    use crate::nn::weights;
+    use crate::random::Draws;
+    use burn::module::Module;
 
     fn spread(deviation: &[f32]) -> Spread {
         Spread {
@@ -290,6 +294,39 @@ mod tests {
         assert_eq!((own.mean, own.deviation), (vec![2.0, 0.0], vec![1.0, 0.0]));
         let nobodys = Spread::of(&codes, |_| false);
         assert_eq!((nobodys.mean, nobodys.deviation), (vec![0.0; 2], vec![1.0; 2]));
+    }
+
+    #[test]
+    fn a_gmvae_draws_w_and_then_from_the_component_at_w() {
+        let device = Device::flex();
+        let shape = GmvaeShape {
+            data: Data::Points { dims: 3 },
+            clusters: 2,
+            x_dim: 2,
+            w_dim: 3,
+            hidden: 4,
+        };
+        let gmvae = weights::initialise(Gmvae::new(&shape, &device.clone().autodiff()), &Draws::new(1)).valid();
+        let at = |w: f32, k: usize| {
+            let means = gmvae.components(tensor(&[w; 6], 3, &device)).mean;
+            host(means.narrow(1, k, 1))
+        };
+        // Noise of 0 around the component's mean, at a w that is the same in every draw.
+        let drawn = |w: f32, k: usize| {
+            let noise = |purpose: &str, n: usize| vec![if purpose == "w" { w } else { 0.0 }; n];
+            let w_dim = shape.w_dim;
+            Prior::Component {
+                gmvae: &gmvae,
+                w_dim,
+                k,
+            }
+            .draw(2, &device, noise)
+        };
+        for (w, k) in [(0.5, 0), (0.5, 1), (-2.0, 1)] {
+            assert_eq!(drawn(w, k), at(w, k));
+        }
+        assert_ne!(drawn(0.5, 1), drawn(-2.0, 1));
+        assert_ne!(drawn(0.5, 0), drawn(0.5, 1));
     }
 
     #[test]
