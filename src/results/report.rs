@@ -67,7 +67,7 @@ pub fn report(stored: &Stored<'_>, program: &Program<'_>) -> Result<String, Resu
     sections.push(Section::new(
         "provenance",
         "Provenance",
-        provenance::section(stored, program),
+        provenance::section(stored, program, &actions),
     ));
     Ok(page(stored, program, &sections).into_string())
 }

@@ -10,14 +10,8 @@ use moelab_engine::store::Manifest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-pub(super) fn section(stored: &Stored<'_>, program: &Program<'_>) -> Markup {
-    let nodes: BTreeSet<NodeId> = stored
-        .from
-        .plan
-        .cells
-        .iter()
-        .flat_map(|cell| cell.actions.values().copied())
-        .collect();
+/// `nodes` are the actions that the page is about.
+pub(super) fn section(stored: &Stored<'_>, program: &Program<'_>, nodes: &BTreeSet<NodeId>) -> Markup {
     let manifests: Vec<&Manifest> = nodes.iter().filter_map(|node| stored.manifest(*node)).collect();
     let seeds: Vec<String> = stored.from.experiment.seeds.iter().map(u64::to_string).collect();
     let mut rows = vec![
@@ -35,7 +29,7 @@ pub(super) fn section(stored: &Stored<'_>, program: &Program<'_>) -> Markup {
         p { "To make everything again, in the folder that holds " code { "experiments" } " and " code { "pipelines" } ":" }
         pre class="command" tabindex="0" { code { (command(stored, program)) } }
         (table("Where the results come from", &[text("what"), text("value")], &rows, &[]))
-        (data(stored, &nodes))
+        (data(stored, nodes))
         (file("Experiment", &stored.from.experiment.file))
         (file("Pipeline", &stored.from.experiment.pipeline.file))
     }

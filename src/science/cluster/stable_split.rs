@@ -99,16 +99,10 @@ pub fn stable_split(
     config: &StableSplitConfig,
     draws: &Draws,
 ) -> Result<StableSplit, SplitError> {
-    let neighbours = knn::exact(points, config.n_neighbors.min(points.rows()), Metric::Euclidean)?;
-    let mut search = Search {
-        points,
-        config,
-        draws,
-        splits: Vec::new(),
-    };
+    let mut search = Search::of(points, config, draws)?;
     let given = completed(
         labels.map_or_else(|| vec![0; points.rows()], <[i32]>::to_vec),
-        &neighbours,
+        &search.neighbours,
     );
     let mut parts = VecDeque::from(members(&given));
     let mut leaves = Vec::new();
@@ -122,7 +116,7 @@ pub fn stable_split(
     }
     leaves.sort_by_key(|rows| std::cmp::Reverse(rows.len()));
     let mut labels = labels_of(&leaves, points.rows());
-    search.join(&mut labels, &neighbours)?;
+    search.join(&mut labels)?;
     let mut leaves = members(&labels);
     leaves.sort_by_key(|rows| std::cmp::Reverse(rows.len()));
     let found = leaves.len();
@@ -131,7 +125,7 @@ pub fn stable_split(
     leaves.retain(|rows| rows.len() as f64 >= least);
     Ok(StableSplit {
         minor: found - leaves.len(),
-        partition: partition(leaves, &neighbours),
+        partition: partition(leaves, &search.neighbours),
         splits: search.splits,
     })
 }
@@ -140,17 +134,11 @@ pub fn stable_split(
 /// not asked and stay together.
 pub fn split_once(points: &Matrix, config: &StableSplitConfig, draws: &Draws) -> Result<StableSplit, SplitError> {
     let all: Vec<usize> = (0..points.rows()).collect();
-    let neighbours = knn::exact(points, config.n_neighbors.min(points.rows()), Metric::Euclidean)?;
-    let mut search = Search {
-        points,
-        config,
-        draws,
-        splits: Vec::new(),
-    };
+    let mut search = Search::of(points, config, draws)?;
     let pieces = search.ask(&all, 0, false)?.unwrap_or_else(|| vec![all]);
     Ok(StableSplit {
         minor: 0,
-        partition: partition(pieces, &neighbours),
+        partition: partition(pieces, &search.neighbours),
         splits: search.splits,
     })
 }
@@ -189,10 +177,22 @@ struct Search<'a> {
     points: &'a Matrix,
     config: &'a StableSplitConfig,
     draws: &'a Draws,
+    /// Of all points.
+    neighbours: Neighbours,
     splits: Vec<Split>,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn of(points: &'a Matrix, config: &'a StableSplitConfig, draws: &'a Draws) -> Result<Self, SplitError> {
+        Ok(Self {
+            points,
+            config,
+            draws,
+            neighbours: knn::exact(points, config.n_neighbors.min(points.rows()), Metric::Euclidean)?,
+            splits: Vec::new(),
+        })
+    }
+
     /// Looks at a part, or at two clusters of which the second has `other_rows`: the pieces that its clusterings agree on, if
     /// they do or if it is split `anyway`. Two clusters are given with pieces down to half of the smaller one.
     fn ask(&mut self, rows: &[usize], other_rows: usize, anyway: bool) -> Result<Option<Vec<Vec<usize>>>, SplitError> {
@@ -232,10 +232,10 @@ impl Search<'_> {
 
     /// Looks at clusters that touch two by two, the closest first: embedded on their own they come apart, if not by the same
     /// border then by a better one, or they are one.
-    fn join(&mut self, labels: &mut [i32], neighbours: &Neighbours) -> Result<(), SplitError> {
+    fn join(&mut self, labels: &mut [i32]) -> Result<(), SplitError> {
         let mut settled: Vec<(i32, i32)> = Vec::new();
         for _ in 0..MOST_PAIRS {
-            let Some((a, b)) = closest(labels, neighbours, &settled) else {
+            let Some((a, b)) = closest(labels, &self.neighbours, &settled) else {
                 break;
             };
             let rows: Vec<usize> = (0..labels.len())
@@ -276,7 +276,10 @@ impl Search<'_> {
             return Ok(None);
         }
         let part = self.points.select(rows);
-        let neighbours = knn::exact(&part, config.n_neighbors, Metric::Euclidean)?;
+        let neighbours = match rows.len() == self.points.rows() {
+            true => self.neighbours.clone(),
+            false => knn::exact(&part, config.n_neighbors, Metric::Euclidean)?,
+        };
         let embedding = UmapConfig {
             n_neighbors: config.n_neighbors,
             n_components: config.n_components,
