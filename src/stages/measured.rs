@@ -86,7 +86,7 @@ pub const OF_STABLE_SPLIT: &[(&str, &str)] = &[
     CLUSTERS,
     (
         "minor_clusters",
-        "clusters left unlabelled because they are far smaller than the median",
+        "clusters that do not stand alone because they are far smaller than the median",
     ),
     ("questions", "parts and pairs of clusters that were looked at"),
     (

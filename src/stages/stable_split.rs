@@ -7,7 +7,7 @@ use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Settings of `stable_split`. A part of the points is embedded by UMAP `repeats` times and each embedding is clustered by
 /// HDBSCAN; it is split where these clusterings agree. Clusters that touch are looked at two by two afterwards.
@@ -38,8 +38,8 @@ pub struct StableSplit {
     /// The least cluster that is looked for, as a share of all points.
     #[schemars(range(min = 0.0, max = 0.5))]
     pub min_cluster_fraction: f64,
-    /// Clusters with fewer rows than this share of the median cluster are left unlabelled, so that a manager decides where
-    /// their rows belong; 0 for data with rare classes.
+    /// Clusters with fewer rows than this share of the median cluster join the one that most of their outer neighbours are in;
+    /// without such neighbours they are left unlabelled. 0 for data with rare classes.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub minor_share: f64,
 }

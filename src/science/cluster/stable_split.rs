@@ -6,9 +6,9 @@
 //! agree is a cluster. Everything is split first whether they agree or not, since somebody's island may lie on one side or
 //! the other; so at the end clusters that touch are embedded two by two, and come apart again or are joined.
 //!
-//! A style of a class that nothing connects to the rest of it, as crossed sevens, is as stable as a class, but much smaller.
-//! A cluster far below the median is therefore left unlabelled, as noise is: a manager that has learnt the others decides
-//! where its rows belong.
+//! A style of a class that little connects to the rest of it, as crossed sevens, is as stable as a class, but much smaller.
+//! A cluster far below the median therefore joins the one that most of its outer neighbours are in. One without such
+//! neighbours is left unlabelled, as noise is: a manager that has learnt the others decides where its rows belong.
 //!
 //! One embedding of everything either merges classes whose islands touch or breaks wide classes into several islands: no
 //! single scale fits all of them. Embedded on its own, a merged pair comes apart in every embedding, and a single class
@@ -42,13 +42,13 @@ pub struct StableSplitConfig {
     pub together: f64,
     /// Least mean adjusted Rand index between the clusterings of a part, each reduced to the consensus, for a split.
     pub agreement: f64,
-    /// Clusters with a smaller share of the median cluster's rows are left unlabelled at the end.
+    /// Clusters with a smaller share of the median cluster's rows do not stand alone.
     pub minor: f64,
     /// HDBSCAN's least cluster in a part, however small its share. Pairs of clusters are searched down to half of the smaller.
     pub least: usize,
 }
 
-/// Clusters whose rows have a smaller share of their neighbours in each other do not touch, and are not joined.
+/// Clusters whose rows have a smaller share of their neighbours in one another do not touch, and are not joined.
 const TOUCHING: f64 = 0.02;
 
 /// Most pairs of clusters that are looked at.
@@ -75,9 +75,9 @@ pub struct Split {
 #[derive(Clone, Debug, PartialEq)]
 pub struct StableSplit {
     /// A row's membership in a cluster is the share of its nearest neighbours, itself included, that the splits put there.
-    /// -1 for the rows of minor clusters.
+    /// -1 for the rows of minor clusters that touch no other.
     pub partition: Partition,
-    /// Clusters that were left unlabelled.
+    /// Clusters too small to stand alone.
     pub minor: usize,
     /// In the order in which they were asked.
     pub splits: Vec<Split>,
@@ -119,15 +119,33 @@ pub fn stable_split(
     search.join(&mut labels)?;
     let mut leaves = members(&labels);
     leaves.sort_by_key(|rows| std::cmp::Reverse(rows.len()));
-    let found = leaves.len();
-    // Largest first: this is the median, of two the smaller.
-    let least = config.minor * leaves[found / 2].len() as f64;
-    leaves.retain(|rows| rows.len() as f64 >= least);
+    let minor = minor_joined(&mut leaves, config.minor, &search.neighbours);
     Ok(StableSplit {
-        minor: found - leaves.len(),
+        minor,
         partition: partition(leaves, &search.neighbours),
         splits: search.splits,
     })
+}
+
+/// Takes the clusters with less than `share` of the median cluster's rows out of `leaves`, which come largest first, and
+/// gives each to the cluster it touches most, if it touches one. The number of clusters taken out.
+fn minor_joined(leaves: &mut Vec<Vec<usize>>, share: f64, neighbours: &Neighbours) -> usize {
+    // The median; of two the smaller.
+    let least = share * leaves[leaves.len() / 2].len() as f64;
+    let minor = leaves.split_off(leaves.partition_point(|rows| rows.len() as f64 >= least));
+    let labels = labels_of(leaves, neighbours.rows());
+    let shares = shares(neighbours, &labels, leaves.len());
+    for rows in &minor {
+        let touched = |cluster: usize| rows.iter().map(|&row| f64::from(shares.row(row)[cluster])).sum::<f64>();
+        let touched: Vec<f64> = (0..leaves.len()).map(touched).collect();
+        let most = (0..touched.len())
+            .rev()
+            .max_by(|&a, &b| touched[a].total_cmp(&touched[b]));
+        if let Some(most) = most.filter(|&most| touched[most] >= TOUCHING * rows.len() as f64) {
+            leaves[most].extend(rows);
+        }
+    }
+    minor.len()
 }
 
 /// Takes N × D `points` for one part that is split once, if its clusterings agree, and whose pieces stay whole. Few rows are

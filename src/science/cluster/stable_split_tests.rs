@@ -77,7 +77,7 @@ fn one_small_group() -> (Matrix, Vec<i32>) {
 }
 
 #[test]
-fn a_cluster_far_below_the_median_is_left_unlabelled() {
+fn a_cluster_far_below_the_median_is_left_unlabelled_where_it_touches_none() {
     let (points, labels) = one_small_group();
     let config = StableSplitConfig { minor: 0.5, ..CONFIG };
     let found = stable_split(&points, None, &config, &Draws::new(4)).unwrap();
@@ -85,6 +85,24 @@ fn a_cluster_far_below_the_median_is_left_unlabelled() {
     for (label, class) in found.partition.labels.iter().zip(&labels) {
         assert_eq!(*label == NOISE, *class == 2);
     }
+}
+
+#[test]
+fn a_minor_cluster_joins_the_one_it_touches_most() {
+    // Three times ten rows side by side, and two rows that stand alone between them.
+    let line: Vec<i32> = (0..10).chain(30..40).chain(60..70).chain([12, 26]).collect();
+    let points = Matrix::new(32, 1, line.iter().map(|&at| at as f32).collect());
+    let neighbours = knn::exact(&points, 4, Metric::Euclidean).unwrap();
+    let mut leaves: Vec<Vec<usize>> = vec![
+        (0..10).collect(),
+        (10..20).collect(),
+        (20..30).collect(),
+        vec![30],
+        vec![31],
+    ];
+    assert_eq!(minor_joined(&mut leaves, 0.5, &neighbours), 2);
+    assert_eq!(leaves.len(), 3);
+    assert_eq!((leaves[0][10], leaves[1][10]), (30, 31));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::{models, refuse};
 use crate::device::DeviceShortlist;
 use crate::manifold::curve::Curve;
 use crate::manifold::umap::{self, Init};
-use crate::manifold::{Metric, Neighbours, UmapConfig, knn};
+use crate::manifold::{Metric, Neighbours, Pca, UmapConfig, knn};
 use crate::matrix::Matrix;
 use crate::random::Draws;
 use crate::tensors::{Content, TensorFile, write};
@@ -22,7 +22,7 @@ const MANY_PRODUCTS: f64 = 5e10;
 
 pub fn run(job: &JobContext) -> Result<(), Failure> {
     let settings: Embed = job.settings()?;
-    let data = vectors(job)?;
+    let data = vectors(job, settings.pixel_components as usize)?;
     let points = match settings.method {
         Method::None => data,
         Method::Umap => match (job.optional("reference"), job.optional("embedding")) {
@@ -65,24 +65,53 @@ fn neighbours(job: &JobContext, data: &Matrix, config: &UmapConfig) -> Result<Ne
     knn::exact(data, k, metric).map_err(refuse)
 }
 
-/// What is embedded: posterior means, pixels in [0, 1], or features.
-fn vectors(job: &JobContext) -> Result<Matrix, Failure> {
+/// What is embedded: posterior means, with or without components of the pixels, or pixels in [0, 1], or features.
+fn vectors(job: &JobContext, pixel_components: usize) -> Result<Matrix, Failure> {
     if let Some(features) = job.optional("features") {
         return points(&features.path, &features.artifact);
     }
     let images = Images::open(&job.input("images")?.path).map_err(refuse)?;
     let Some(model) = job.optional("model") else {
-        let pixels: Vec<f32> = (0..images.rows).flat_map(|row| images.row(row)).collect();
-        return Ok(Matrix::new(
-            images.rows,
-            images.channels * images.height * images.width,
-            pixels,
-        ));
+        return Ok(pixels(&images));
     };
     let session = Session::open(job)?;
     let (model, shape) = models::autoencoder(&model.path, &session.device)?;
     models::check_fit(&images, &shape.architecture)?;
-    Ok(models::posterior_means(&model, &images, &session.device))
+    let means = models::posterior_means(&model, &images, &session.device);
+    if pixel_components == 0 {
+        return Ok(means);
+    }
+    let pixels = pixels(&images);
+    let most = pixels.rows().min(pixels.cols());
+    let pca = Pca::fit(&pixels, pixel_components.min(most)).map_err(refuse)?;
+    Ok(beside(&means, &pca.transform(&pixels).map_err(refuse)?))
+}
+
+fn pixels(images: &Images) -> Matrix {
+    let values: Vec<f32> = (0..images.rows).flat_map(|row| images.row(row)).collect();
+    Matrix::new(images.rows, images.channels * images.height * images.width, values)
+}
+
+/// Two descriptions of the same rows as one, each scaled to a total variance of 1, so that neither outweighs the other in
+/// distances; one that is the same for all rows adds nothing and stays as it is.
+fn beside(left: &Matrix, right: &Matrix) -> Matrix {
+    let scale = |m: &Matrix| {
+        let rows = m.rows() as f64;
+        let column = |c: usize| (0..m.rows()).map(move |row| f64::from(m.row(row)[c]));
+        let variance = |c: usize| {
+            let mean = column(c).sum::<f64>() / rows;
+            column(c).map(|v| (v - mean).powi(2)).sum::<f64>() / rows
+        };
+        let total: f64 = (0..m.cols()).map(variance).sum();
+        if total > 0.0 { total.sqrt().recip() as f32 } else { 1.0 }
+    };
+    let (of_left, of_right) = (scale(left), scale(right));
+    let row = |row: usize| {
+        let left = left.row(row).iter().map(move |v| v * of_left);
+        left.chain(right.row(row).iter().map(move |v| v * of_right))
+    };
+    let values = (0..left.rows()).flat_map(row).collect();
+    Matrix::new(left.rows(), left.cols() + right.cols(), values)
 }
 
 /// Reads a `points` or `features` artifact: both hold one matrix, named like the type.
@@ -142,4 +171,26 @@ fn write_graph(job: &JobContext, fitted: &umap::Umap) -> Result<(), Failure> {
     ];
     let mut frame = DataFrame::new(n, columns).map_err(refuse)?;
     write_parquet(&mut frame, &job.output("graph")?).map_err(refuse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_weigh_alike_in_distances() {
+        let left = Matrix::new(4, 2, vec![0.0, 5.0, 200.0, 5.0, 0.0, 5.0, 200.0, 5.0]);
+        let right = Matrix::new(4, 1, vec![0.01, 0.01, 0.03, 0.03]);
+        let both = beside(&left, &right);
+        assert_eq!((both.rows(), both.cols()), (4, 3));
+        let apart =
+            |a: usize, b: usize| -> f32 { both.row(a).iter().zip(both.row(b)).map(|(x, y)| (x - y).powi(2)).sum() };
+        assert!((apart(0, 1) - 4.0).abs() < 1e-5 && (apart(0, 2) - 4.0).abs() < 1e-5);
+    }
+
+    #[test]
+    fn a_side_without_variance_stays_as_it_is() {
+        let both = beside(&Matrix::new(2, 1, vec![7.0; 2]), &Matrix::new(2, 1, vec![-3.0, 3.0]));
+        assert_eq!(both.data(), [7.0, -1.0, 7.0, 1.0]);
+    }
 }

@@ -4,21 +4,19 @@ use crate::manifold::error::require_finite;
 use crate::manifold::{ManifoldError, registers};
 use crate::matrix::Matrix;
 use faer::linalg::matmul::{matmul, triangular};
-use faer::{Accum, Mat, MatRef, Par};
+use faer::{Accum, Mat, MatMut, MatRef, Par};
 use pulp::Arch;
 use rayon::prelude::*;
 use std::ops::Range;
 use triangular::BlockStructure::{Rectangular, TriangularLower};
 
-/// Fixed shares of the sums over rows: enough to fill the threads, and always added in the same order.
-const STRIPS: usize = 8;
-/// Rows of a product, which is summed in f32.
+/// Fixed shares of the sums over rows, always added in the same order. Few, because each holds a sum of its own; where
+/// there are more threads, they share its tiles.
+const STRIPS: usize = 4;
+/// Most rows of a product, which is summed in f32. So many of 700 features stay in a cache of 2 MB.
 const BLOCK: usize = 512;
-/// Rows centred at a time, and by one thread.
-const CHUNK: usize = 4 * BLOCK;
-const SHARE: usize = 64;
 /// Features of a tile of the covariance, down and across. Products with AVX-512 take 96 rows at a time.
-const TILE: (usize, usize) = (96, 96);
+const TILE: usize = 96;
 
 /// What one look through the data tells of its features.
 pub struct Features {
@@ -81,8 +79,8 @@ pub fn matrix(data: &Matrix, features: &Features) -> Mat<f64> {
     }
 }
 
-/// The lower triangle of the covariance (denominator N - 1) of the named features, tile by tile, so that every thread has work and nobody a
-/// matrix of its own.
+/// The lower triangle of the covariance (denominator N - 1) of the named features. Every thread takes strips of rows, and
+/// within its strip a block after the other, tile by tile, so that nobody waits before the end.
 ///
 /// Products of a block of rows are summed in f32, which is twice as fast, and blocks in f64: within so few rows of centred
 /// data the sum rounds no worse than the data were rounded. For the same reason the mean may be rounded to f32: moving
@@ -95,81 +93,88 @@ pub fn covariance(data: &Matrix, mean: &[f64], features: &[usize]) -> Mat<f64> {
         .chunk_by(|a, b| a + 1 == *b)
         .map(|run| run[0]..run[0] + run.len())
         .collect();
-    let arch = Arch::new();
-    let mut tiles = Vec::new();
-    for row in (0..cols).step_by(TILE.0) {
-        let below = cols.min(row + TILE.0);
-        tiles.extend((0..below).step_by(TILE.1).map(|col| Tile {
-            row,
-            col,
-            sum: Mat::zeros(below - row, TILE.1.min(below - col)),
-            products: Mat::zeros(below - row, TILE.1.min(below - col)),
-        }));
-    }
-    let mut points = vec![0.0_f32; CHUNK.min(data.rows()) * cols];
-    for chunk in data.data().chunks(CHUNK * data.cols()) {
-        let points = &mut points[..chunk.len() / data.cols() * cols];
-        let shares = points
-            .par_chunks_mut(SHARE * cols.max(1))
-            .zip(chunk.par_chunks(SHARE * data.cols()));
-        shares.for_each(|(points, rows)| {
-            arch.dispatch(|| {
-                for (point, row) in points.chunks_exact_mut(cols).zip(rows.chunks_exact(data.cols())) {
-                    let mut rest = point;
-                    for run in &runs {
-                        let (here, after) = rest.split_at_mut(run.len());
-                        let values = row[run.clone()].iter().zip(&centre[run.clone()]);
-                        here.iter_mut().zip(values).for_each(|(p, (v, m))| *p = v - m);
-                        rest = after;
-                    }
-                }
-            });
-        });
-        tiles.par_iter_mut().for_each(|tile| tile.add(points, cols));
-    }
-    let scale = 1.0 / (data.rows() - 1) as f64;
+    let strips = data.data().par_chunks(data.rows().div_ceil(STRIPS) * data.cols());
+    let sums: Vec<Vec<Tile>> = strips
+        .map(|strip| {
+            let (mut tiles, rows) = (tiles(cols), strip.len() / data.cols());
+            let block = rows.div_ceil(rows.div_ceil(BLOCK));
+            let mut points = vec![0.0_f32; block * cols];
+            for rows in strip.chunks(block * data.cols()) {
+                let points = &mut points[..rows.len() / data.cols() * cols];
+                centred(rows, data.cols(), &centre, &runs, points);
+                let buffer = || vec![0.0; TILE * TILE];
+                let tiles = tiles.par_iter_mut();
+                tiles.for_each_init(buffer, |buffer, tile| tile.add(points, cols, buffer));
+            }
+            tiles
+        })
+        .collect();
     let mut covariance = Mat::zeros(cols, cols);
-    for tile in tiles {
-        let (height, width) = tile.sum.shape();
-        covariance
+    for tile in sums.iter().flatten() {
+        let (height, width) = (tile.rows.len(), tile.cols.len());
+        let mut part = covariance
             .as_mut()
-            .submatrix_mut(tile.row, tile.col, height, width)
-            .copy_from(tile.sum * faer::Scale(scale));
+            .submatrix_mut(tile.rows.start, tile.cols.start, height, width);
+        part += MatRef::from_column_major_slice(&tile.sum, height, width);
     }
+    covariance *= faer::Scale(1.0 / (data.rows() - 1) as f64);
     covariance
 }
 
-/// A part of the covariance: the features from `row` on with those from `col` on.
+/// Writes the values of some runs of columns, less their centre, to `points`.
+fn centred(rows: &[f32], cols: usize, centre: &[f32], runs: &[Range<usize>], points: &mut [f32]) {
+    let width = runs.iter().map(Range::len).sum::<usize>().max(1);
+    Arch::new().dispatch(|| {
+        for (point, row) in points.chunks_exact_mut(width).zip(rows.chunks_exact(cols)) {
+            let mut rest = point;
+            for run in runs {
+                let (here, after) = rest.split_at_mut(run.len());
+                let values = row[run.clone()].iter().zip(&centre[run.clone()]);
+                here.iter_mut().zip(values).for_each(|(p, (v, m))| *p = v - m);
+                rest = after;
+            }
+        }
+    });
+}
+
+/// A part of the lower triangle of the covariance.
 struct Tile {
-    row: usize,
-    col: usize,
-    sum: Mat<f64>,
-    products: Mat<f32>,
+    rows: Range<usize>,
+    cols: Range<usize>,
+    /// Column after column.
+    sum: Vec<f64>,
+}
+
+/// The tiles of a covariance of so many features, all zero.
+fn tiles(features: usize) -> Vec<Tile> {
+    let ends = |first: usize| first..features.min(first + TILE);
+    let row_of_tiles = |row: usize| {
+        (0..=row).step_by(TILE).map(move |col| Tile {
+            sum: vec![0.0; ends(row).len() * ends(col).len()],
+            rows: ends(row),
+            cols: ends(col),
+        })
+    };
+    (0..features).step_by(TILE).flat_map(row_of_tiles).collect()
 }
 
 impl Tile {
     /// Adds the products of centred points.
-    fn add(&mut self, points: &[f32], cols: usize) {
-        let ((height, width), arch) = (self.sum.shape(), Arch::new());
-        for block in points.chunks(BLOCK * cols) {
-            let features = MatRef::from_row_major_slice(block, block.len() / cols, cols).transpose();
-            let (left, right) = (features.subrows(self.row, height), features.subrows(self.col, width));
-            matmul(
-                self.products.as_mut(),
-                Accum::Replace,
-                left,
-                right.transpose(),
-                1.0,
-                Par::Seq,
-            );
-            registers::release();
-            arch.dispatch(|| {
-                for col in 0..width {
-                    let (sum, products) = (self.sum.col_as_slice_mut(col), self.products.col_as_slice(col));
-                    sum.iter_mut().zip(products).for_each(|(s, p)| *s += f64::from(*p));
-                }
-            });
-        }
+    fn add(&mut self, points: &[f32], cols: usize, buffer: &mut [f32]) {
+        let points = MatRef::from_row_major_slice(points, points.len() / cols, cols);
+        let of = |features: &Range<usize>| points.subcols(features.start, features.len());
+        let products = &mut buffer[..self.sum.len()];
+        matmul(
+            MatMut::from_column_major_slice_mut(products, self.rows.len(), self.cols.len()),
+            Accum::Replace,
+            of(&self.rows).transpose(),
+            of(&self.cols),
+            1.0,
+            Par::Seq,
+        );
+        registers::release();
+        let sums = self.sum.iter_mut().zip(&*products);
+        Arch::new().dispatch(|| sums.for_each(|(s, p)| *s += f64::from(*p)));
     }
 }
 
