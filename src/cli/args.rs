@@ -17,7 +17,7 @@ use std::path::PathBuf;
 /// Deep clustering by mixtures of experts: run what is missing, then print the table.
 ///
 /// Exit codes: 0 done; 1 a bug of ours; 2 usage, spec or set-up; 3 a stage failed; 4 finished but incomplete; 5 store
-/// damaged; 6 store not writable or disk full; 130, 143 interrupted.
+/// damaged; 6 store not writable or disk full; 129, 130, 143 interrupted.
 #[derive(Parser)]
 #[command(name = "moelab", version = env!("MOELAB_BUILD"), max_term_width = 100, after_help = examples::ALL)]
 pub struct Args {
@@ -29,10 +29,10 @@ pub struct Args {
 
 #[derive(clap::Args)]
 pub struct Common {
-    /// The store.
+    /// The store; relative to the project (the folder with `experiments`, here or above) unless given.
     #[arg(long, global = true, default_value = "artifacts", value_name = "DIR")]
     pub store: PathBuf,
-    /// The folder with data sets.
+    /// The folder with data sets; relative to the project unless given.
     #[arg(long, global = true, default_value = "data", env = "MOELAB_DATA", value_name = "DIR")]
     pub data: PathBuf,
 }
@@ -224,8 +224,9 @@ pub struct Table {
     #[arg(long = "set", value_name = "PARAM=VALUE")]
     pub overrides: Vec<String>,
     /// Text fits the terminal; md and latex are pivoted as the experiment says; csv, parquet and json are tidy.
-    #[arg(long, default_value = "text")]
-    pub format: TableFormat,
+    /// Without it the ending of `--to` decides, and text is the rest.
+    #[arg(long)]
+    pub format: Option<TableFormat>,
     /// One row per seed, not aggregated (csv, parquet, json).
     #[arg(long)]
     pub raw: bool,

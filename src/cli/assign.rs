@@ -3,6 +3,7 @@
 use crate::args::{Assign, Common};
 use crate::exit::Exit;
 use crate::model::Model;
+use crate::say::say;
 use moelab_results::export::{self, Table, TableForm};
 use moelab_stages::artifact;
 use serde_json::json;
@@ -40,7 +41,7 @@ pub fn main(common: &Common, args: &Assign) -> Result<ExitCode, Exit> {
     };
     let table = Table::assigned(&model.path(&made, "assignments"), names)?;
     export::write(&args.to, &table.bytes(form)?)?;
-    eprintln!("{} images assigned, in {}", table.rows(), args.to.display());
+    say!("{} images assigned, in {}", table.rows(), args.to.display());
     Ok(ExitCode::SUCCESS)
 }
 

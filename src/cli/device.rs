@@ -22,6 +22,15 @@ pub fn resolve(asked: &str, worker: &Path) -> Result<Devices, Exit> {
     if devices.accelerators().is_empty() {
         return Ok(devices);
     }
+    let there = said(Command::new(worker).arg("devices"));
+    let names = devices.accelerators().iter().map(|device| device.name.as_str());
+    if let Some(missing) = names.into_iter().find(|name| there.lines().all(|line| line != *name)) {
+        let there: Vec<&str> = there.lines().collect();
+        return Err(Exit::Usage(format!(
+            "--device: there is no {missing} here; there is {}. `moelab doctor` says what CUDA lacks",
+            there.join(", ")
+        )));
+    }
     let listed =
         said(Command::new("nvidia-smi").args(["--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]));
     Ok(devices.identified(&listed, std::env::var("CUDA_VISIBLE_DEVICES").ok().as_deref()))

@@ -1,5 +1,6 @@
 //! How the program ends when something is wrong.
 
+use crate::say::say;
 use moelab_engine::spec::Report;
 use moelab_engine::store::StoreError;
 use std::process::ExitCode;
@@ -15,6 +16,8 @@ pub enum Exit {
     Failed(String),
     /// Stopped by a signal: exit code 130.
     Interrupted,
+    /// What was to be printed found no room: exit code 6.
+    Full(String),
     /// A bug of ours, or a system that gave way: exit code 1.
     Other(String),
 }
@@ -24,16 +27,17 @@ impl Exit {
     pub fn report(self) -> ExitCode {
         let (message, code) = match self {
             Self::Spec(report) => {
-                eprintln!("{report}");
+                say!("{report}");
                 return ExitCode::from(2);
             }
             Self::Usage(message) => (message, 2),
             Self::Store(error) => (error.to_string(), error.exit_code()),
             Self::Failed(message) => (message, 3),
             Self::Interrupted => ("interrupted".to_owned(), 130),
+            Self::Full(message) => (message, 6),
             Self::Other(message) => (message, 1),
         };
-        eprintln!("error: {message}");
+        say!("error: {message}");
         ExitCode::from(code)
     }
 }
@@ -55,6 +59,9 @@ impl From<std::io::Error> for Exit {
         // `moelab table … | head` closes the pipe early: that is no error of anybody's.
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             std::process::exit(0);
+        }
+        if error.kind() == std::io::ErrorKind::StorageFull {
+            return Self::Full(error.to_string());
         }
         Self::Other(error.to_string())
     }

@@ -2,6 +2,7 @@
 
 use crate::args::{Common, Export, ExportForm, One};
 use crate::exit::Exit;
+use crate::say::say;
 use crate::setup::{Setup, store_if_any};
 use crate::show;
 use moelab_engine::plan::Plan;
@@ -55,13 +56,13 @@ fn whole(common: &Common, args: &Export) -> Result<ExitCode, Exit> {
     match args.form {
         Some(ExportForm::Mlflow) => {
             let runs = export::mlflow(&finished, &args.to)?;
-            eprintln!(
+            say!(
                 "{runs} runs in {to}; look at them with: MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {to}"
             );
         }
         _ => {
             let actions = export::tensorboard(&finished, &args.to)?;
-            eprintln!("{actions} actions in {to}; look at them with: tensorboard --logdir {to}");
+            say!("{actions} actions in {to}; look at them with: tensorboard --logdir {to}");
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 
 use crate::args::Init;
 use crate::exit::Exit;
+use moelab_engine::shell::quoted;
 use moelab_engine::spec::file_schema;
 use moelab_results::export::write;
 use serde_json::{Value, json};
@@ -33,7 +34,7 @@ pub fn main(args: &Init) -> Result<ExitCode, Exit> {
     let step = if here {
         String::new()
     } else {
-        format!("cd {} && ", args.dir.display())
+        format!("cd {} && ", quoted(&args.dir.to_string_lossy()))
     };
     println!("{} files written; next:\n  {step}moelab run quickstart", files.len());
     Ok(ExitCode::SUCCESS)

@@ -1,5 +1,7 @@
 //! `moelab`: plans, runs and reports. Links no libtorch; the work is done by `moelab-worker`.
 
+#![deny(clippy::print_stderr)]
+
 mod args;
 mod assign;
 mod compare;
@@ -24,6 +26,7 @@ mod plot;
 mod progress;
 mod report;
 mod run;
+mod say;
 mod schema;
 mod setup;
 mod show;
@@ -32,7 +35,8 @@ mod table;
 mod verify;
 
 use args::{Args, Command};
-use clap::Parser;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use exit::Exit;
 use std::io;
 use std::process::ExitCode;
@@ -42,14 +46,38 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What was typed. Folders that were not named are those of the project that the experiments are found in, which may lie above.
+fn read() -> Args {
+    let matches = Args::command().get_matches();
+    let mut args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let named = |option| {
+        let source = |matches: &ArgMatches| matches.value_source(option);
+        let below = matches.subcommand().and_then(|(_, below)| source(below));
+        below.or(source(&matches)) != Some(ValueSource::DefaultValue)
+    };
+    let root = std::env::current_dir().ok().and_then(|here| {
+        let above = here.ancestors().find(|folder| folder.join("experiments").is_dir())?;
+        (above != here).then(|| above.to_owned())
+    });
+    if let Some(root) = root {
+        for (option, folder) in [("store", &mut args.common.store), ("data", &mut args.common.data)] {
+            if !named(option) {
+                *folder = root.join(&*folder);
+            }
+        }
+    }
+    args
+}
+
 fn main() -> ExitCode {
     complete::answer();
-    let args = Args::parse();
+    let args = read();
     let filter = EnvFilter::try_from_env("MOELAB_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
         .without_time()
+        .log_internal_errors(false)
         .with_ansi(console::colors_enabled_stderr())
         .with_writer(io::stderr)
         .init();

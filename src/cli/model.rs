@@ -2,6 +2,7 @@
 
 use crate::args::{Common, On, One};
 use crate::exit::Exit;
+use crate::say::say;
 use crate::setup::Setup;
 use crate::{device, run, show};
 use moelab_engine::job::{Event, Failure, FailureKind};
@@ -9,11 +10,11 @@ use moelab_engine::key::InputKey;
 use moelab_engine::plan::select::Filter;
 use moelab_engine::plan::{NodeId, Plan};
 use moelab_engine::run::{Piece, RunOptions, Workbench};
+use moelab_engine::signals;
 use moelab_engine::stage::Registry;
 use moelab_engine::store::{Manifest, Store, StoreError};
 use moelab_stages::artifact;
 use serde_json::{Map, Value};
-use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -137,7 +138,7 @@ impl Model {
     ) -> Result<Manifest, Exit> {
         let mut told = |event: &Event| {
             if let Event::Note { text } = event {
-                eprintln!("note: {text}");
+                say!("note: {text}");
             }
         };
         let made = self
@@ -179,7 +180,7 @@ fn load_settings(plan: &Plan, node: NodeId) -> Map<String, Value> {
 /// The first signal ends the job; its worker dies with it.
 fn stop_on_signals(options: &RunOptions) -> Result<(), Exit> {
     let cancel = options.cancel.clone();
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let mut signals = Signals::new(signals::stopping())?;
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
             cancel.store(2, Ordering::SeqCst);

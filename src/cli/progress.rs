@@ -1,5 +1,6 @@
 //! Progress on standard error: bars where a person watches, plain lines elsewhere.
 
+use crate::say::say;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use moelab_engine::digest::Digest;
 use moelab_engine::job::{Event, Memory};
@@ -36,9 +37,9 @@ impl Progress {
 
     fn say(&self, line: &str) {
         if self.plain {
-            eprintln!("{line}");
+            say!("{line}");
         } else {
-            self.total.suspend(|| eprintln!("{line}"));
+            self.total.suspend(|| say!("{line}"));
         }
     }
 

@@ -3,13 +3,15 @@
 use crate::args::{Common, Run, RunFormat, TableFormat};
 use crate::exit::Exit;
 use crate::progress::Progress;
+use crate::say::say;
 use crate::setup::Setup;
 use crate::{device, table};
 use moelab_engine::run::{self, RunOptions, RunReport, WorkerCommand};
 use moelab_engine::shell::quoted;
+use moelab_engine::signals;
 use moelab_engine::spec::Experiment;
 use moelab_engine::store::{Store, sources};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,6 +33,7 @@ pub fn default_jobs() -> u64 {
 
 pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     let setup = Setup::load(&args.experiment)?;
+    setup.check_stages(&args.force)?;
     let worker = device::worker()?;
     let store = Store::open(&common.store)?;
     sources::remember_with(store.source_memory());
@@ -60,7 +63,7 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     if report.interrupted {
         // Before the table, which may fail.
         let again: Vec<String> = std::env::args().map(|word| quoted(&word)).collect();
-        eprintln!(
+        say!(
             "interrupted; finished stages and checkpoints are kept. Continue with:\n  {}",
             again.join(" ")
         );
@@ -73,7 +76,7 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
         ),
         // Without metrics there is no table, and that is no error of a run.
         RunFormat::Text if args.part.only.is_empty() && !setup.experiment.metrics.is_empty() => {
-            let incomplete = table::print(Some(&store), &[setup], TableFormat::Text, false, None, common)?;
+            let incomplete = table::print(Some(&store), &[setup], Some(TableFormat::Text), false, None, common)?;
             // Of a part nobody expects a complete table.
             if code == 0 && incomplete && options.wanted.is_none() {
                 code = 4;
@@ -83,7 +86,7 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     }
     if report.interrupted {
         let signal = watched.signal.load(Ordering::Relaxed);
-        code = if signal == SIGTERM { 143 } else { 130 };
+        code = 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0));
     }
     Ok(ExitCode::from(code))
 }
@@ -135,7 +138,7 @@ fn summarise(report: &RunReport) {
             .filter(|(n, _)| *n > 0)
             .map(|(n, what)| format!("{n} {what}")),
     );
-    eprintln!("{} in {:.1} s", parts.join(", "), report.seconds);
+    say!("{} in {:.1} s", parts.join(", "), report.seconds);
     for failure in &report.failures {
         let axes: Vec<String> = failure
             .axes
@@ -146,14 +149,14 @@ fn summarise(report: &RunReport) {
             0 | 1 => String::new(),
             n => format!(" after {n} attempts"),
         };
-        eprintln!(
+        say!(
             "\nFAILED {} {}{attempts}\n  {}",
             failure.stage,
             axes.join(" "),
             failure.message.replace('\n', "\n  ")
         );
         if let Some(log) = &failure.log {
-            eprintln!("  log: {}", log.display());
+            say!("  log: {}", log.display());
         }
     }
 }
@@ -168,15 +171,15 @@ impl Watched {
     fn start() -> Result<Self, Exit> {
         let watched = Self {
             cancel: Arc::default(),
-            signal: Arc::default(),
+            signal: Arc::new(AtomicI32::new(SIGINT)),
         };
         let (cancel, last) = (Arc::clone(&watched.cancel), Arc::clone(&watched.signal));
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let mut signals = Signals::new(signals::stopping())?;
         std::thread::spawn(move || {
             for signal in signals.forever() {
                 last.store(signal, Ordering::Relaxed);
                 if cancel.fetch_add(1, Ordering::Relaxed) == 0 {
-                    eprintln!("stopping: running stages save a checkpoint; once more to stop now");
+                    say!("stopping: running stages save a checkpoint; once more to stop now");
                 } else {
                     // Never more than 2: the runner knows no third degree.
                     cancel.store(2, Ordering::Relaxed);

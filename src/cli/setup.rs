@@ -2,6 +2,7 @@
 
 use crate::args::{self, RunFormat};
 use crate::exit::Exit;
+use crate::say::say;
 use moelab_engine::plan::select::Filter;
 use moelab_engine::plan::{NodeId, Plan};
 use moelab_engine::spec::{self, Experiment};
@@ -45,9 +46,16 @@ impl Setup {
         let part = filter.and_then(|filter| self.plan.part(&self.experiment, &asked.only, &filter));
         let part = part.map_err(|e| Exit::Usage(e.to_string()))?;
         if !part.left_out.is_empty() {
-            eprintln!("left out: {}", part.left_out);
+            say!("left out: {}", part.left_out);
         }
         Ok(Some(part.nodes))
+    }
+
+    /// Refuses stages to force that there are none of.
+    pub fn check_stages(&self, stages: &[String]) -> Result<(), Exit> {
+        let all = Filter::parse(None, &[]).map_err(|e| Exit::Usage(e.to_string()))?;
+        let part = self.plan.part(&self.experiment, stages, &all);
+        part.map(drop).map_err(|e| Exit::Usage(e.to_string()))
     }
 
     /// What the results of the experiment are read from.

@@ -160,7 +160,11 @@ fn report(state: &RunState) -> String {
         let _ = writeln!(text, "  FAILED {}{}: {what}", failed.stage, axes(&failed.axes));
     }
     if state.life == Life::Killed || state.life == Life::Interrupted {
-        let _ = writeln!(text, "  `moelab run {}` goes on from where it was", state.experiment);
+        let _ = writeln!(
+            text,
+            "  `moelab run {}`, with the options it had, goes on from where it was",
+            state.experiment
+        );
     }
     text
 }

@@ -2,6 +2,7 @@
 
 use crate::args::{Common, Table as Args, TableFormat};
 use crate::exit::Exit;
+use crate::say::say;
 use crate::setup::{Setup, store_if_any};
 use moelab_engine::store::Store;
 use moelab_results::{Format, Lines, ResultsError, Source, Table, render};
@@ -36,7 +37,7 @@ pub fn main(common: &Common, args: &Args) -> Result<ExitCode, Exit> {
 pub fn print(
     store: Option<&Store>,
     setups: &[Setup],
-    format: TableFormat,
+    format: Option<TableFormat>,
     raw: bool,
     to: Option<&Path>,
     common: &Common,
@@ -49,14 +50,23 @@ pub fn print(
     Ok(!table.complete() || !table.below_min_seeds().is_empty())
 }
 
-/// Writes to a file or to standard output, and the notes that have no place in the document to standard error.
+/// Writes to a file or to standard output, in the format asked for or that of the file's ending, and the notes that have no place in the document to standard error.
 pub fn output(
-    format: TableFormat,
+    format: Option<TableFormat>,
     to: Option<&Path>,
     notes: &[String],
     render: impl Fn(Format) -> Result<Vec<u8>, ResultsError>,
 ) -> Result<(), Exit> {
-    let format = match format {
+    let ending = to.and_then(Path::extension).and_then(|ending| ending.to_str());
+    let of_ending = || match ending {
+        Some("md") => TableFormat::Md,
+        Some("tex") => TableFormat::Latex,
+        Some("csv") => TableFormat::Csv,
+        Some("parquet") => TableFormat::Parquet,
+        Some("json") => TableFormat::Json,
+        _ => TableFormat::Text,
+    };
+    let format = match format.unwrap_or_else(of_ending) {
         TableFormat::Text => Format::Terminal { width: width() },
         TableFormat::Md => Format::Markdown,
         TableFormat::Latex => Format::Latex,
@@ -77,7 +87,7 @@ pub fn output(
         None => stdout().lock().write_all(&bytes)?,
     }
     if !format.holds_notes() {
-        notes.iter().for_each(|note| eprintln!("note: {note}"));
+        notes.iter().for_each(|note| say!("note: {note}"));
     }
     Ok(())
 }

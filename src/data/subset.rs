@@ -45,9 +45,10 @@ pub(crate) fn classes(loaded: &Loaded, wanted: &[Class]) -> Result<Loaded, DataE
 
 fn label_of(class: &Class, labels: &Labels, present: &BTreeSet<i64>) -> Result<i64, DataError> {
     let found = match class {
-        Class::Label(v) => present.contains(v).then_some(*v),
+        Class::Label(v) => Some(*v),
         Class::Name(name) => labels.class_names.iter().position(|n| n == name).map(|p| p as i64),
     };
+    let found = found.filter(|label| present.contains(label));
     found.ok_or_else(|| {
         let wanted = match class {
             Class::Label(v) => v.to_string(),
@@ -63,7 +64,7 @@ fn label_of(class: &Class, labels: &Labels, present: &BTreeSet<i64>) -> Result<i
         let shown = shown.collect::<Vec<_>>().join(", ");
         DataError::setting(
             "classes",
-            format!("there is no class {wanted}"),
+            format!("there is no image or row of class {wanted}"),
             format!("choose from {shown}"),
         )
     })
@@ -128,7 +129,13 @@ mod tests {
         let text = classes(&rows(&[0, 1], &["a", "b"]), &[Class::Name("z".into())])
             .unwrap_err()
             .to_string();
-        assert!(text.contains("no class z") && text.contains("0 (a), 1 (b)"), "{text}");
+        assert!(text.contains("of class z") && text.contains("0 (a), 1 (b)"), "{text}");
+    }
+
+    #[test]
+    fn a_class_without_rows_is_refused_by_name_too() {
+        let text = classes(&rows(&[0, 1], &["a", "b", "c"]), &[Class::Name("c".into())]);
+        assert!(text.unwrap_err().to_string().contains("class c"));
     }
 
     #[test]

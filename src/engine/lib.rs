@@ -13,6 +13,7 @@ pub mod oom;
 pub mod plan;
 pub mod run;
 pub mod shell;
+pub mod signals;
 pub mod spec;
 pub mod stage;
 pub mod store;

@@ -133,6 +133,16 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
         );
         problems.push(problem.hint(fields::NAME));
     }
+    // A copy whose name was forgotten would be filed under the first.
+    let other = source.file.with_file_name(format!("{name}.yaml"));
+    if source.file.file_stem().is_some_and(|stem| *stem != *name) && fields::is_name(&name) && other.is_file() {
+        let problem = source.problem(
+            &["experiment"],
+            Part::Value,
+            format!("`{name}` is the experiment in {}", other.display()),
+        );
+        problems.push(problem.hint("give every experiment the name of its file"));
+    }
     let description = root.get("description").and_then(|item| item.text("a text", problems));
     let seeds = seeds(root.get("seeds"), problems);
     let retry = retry::read(root.get("retry"), problems);
@@ -148,6 +158,7 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
 
     let before = problems.len();
     let matrix = matrix::read(root.get("matrix"), &params, problems);
+    params::shadowed(&matrix, given, source, problems);
     let declared: Vec<&str> = matrix.axes.iter().map(|axis| axis.name.as_str()).collect();
     let included = matrix.include.iter().flatten().map(|(name, _)| name.as_str());
     let extra: BTreeSet<&str> = included.filter(|name| !declared.contains(name)).collect();

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub const VERSION: u32 = 1;
 
 /// `best_restart` has no settings: the evidence of a training is the mean over rows of log Σ_k exp(−cost_k), the objective
-/// of a mixture with uniform weights at its best responsibilities. It needs no labels.
+/// of a mixture with uniform weights at its best responsibilities, with costs at the posterior means (an E-step draws codes
+/// instead). It needs no labels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BestRestart {}

@@ -26,7 +26,7 @@ pub struct DecTrain {
     /// Steps between two refreshes of the targets, which are found on all images as they are.
     #[schemars(range(min = 1))]
     pub update_interval: u64,
-    /// Training ends with the epoch in which a refresh changes the cluster of a smaller share of rows; 0: never.
+    /// Training ends with the epoch whose last refresh changes the cluster of a smaller share of rows; 0: never.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub tolerance: f64,
     #[schemars(range(min = 1))]
@@ -35,7 +35,8 @@ pub struct DecTrain {
     pub batch_size: u64,
     #[schemars(range(min = 0.0))]
     pub learning_rate: f64,
-    /// Changes of the images that are assigned; targets come from the images as they are.
+    /// Changes of the images that are assigned, none unless given; targets come from the images as they are. What a mapping
+    /// leaves out has the values below.
     pub augment: Augment,
 }
 

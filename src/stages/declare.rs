@@ -66,6 +66,10 @@ pub(crate) fn current(path: &Path, digest: io::Result<SourceDigest>) -> Result<D
             tracing::warn!("{} is not there; its last known content is assumed", path.display());
             Ok(digest)
         }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Err(format!(
+            "there is no {}; a relative path lies in the folder that --data or MOELAB_DATA names",
+            path.display()
+        )),
         Err(e) => Err(format!("{}: {e}", path.display())),
     }
 }

@@ -16,7 +16,8 @@ pub struct Embed {
     /// `umap`, or `none` to hand the posterior means (or features) on as they are.
     pub method: Method,
     /// Leading principal components of the pixels to put beside the posterior means, both sides scaled to a total variance of
-    /// 1: what the network has not kept apart may lie apart in the images. 0: the posterior means alone.
+    /// 1: what the network has not kept apart may lie apart in the images. Other images have other components, so what is to be
+    /// compared is handed on at once. 0: the posterior means alone.
     #[schemars(range(min = 0, max = 1000))]
     pub pixel_components: u64,
     #[schemars(range(min = 1, max = 1000))]

@@ -25,7 +25,7 @@ pub struct Evaluate {
 pub enum Noise {
     /// A noise row goes to the cluster of its greatest soft membership.
     Assign,
-    /// Only labelled rows are scored; `coverage` says how many.
+    /// Only labelled rows are scored; `labelled` says how many.
     Exclude,
     /// A noise row counts as wrong.
     Wrong,

@@ -55,6 +55,7 @@ pub struct GmvaeTrain {
     /// The likelihood of pixels, summed. Points have a normal one with a learned variance.
     #[serde(default = "reconstruction")]
     pub reconstruction: Reconstruction,
+    /// Changes of the training images, none unless given. What a mapping leaves out has the values below.
     #[serde(default = "Augment::off")]
     pub augment: Augment,
 }

@@ -6,7 +6,7 @@ use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// Settings of `latent_finder`: PCA (centred, not rescaled) of posterior means on clean images; the smallest number of
 /// components whose cumulative explained variance reaches `variance`.

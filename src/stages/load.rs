@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::io;
 use std::path::Path;
 
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Settings of `load`. Order of operations: split, classes, limit, resize, pad.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -143,10 +143,7 @@ fn sources(settings: &Value, Folders { data, .. }: Folders<'_>) -> Result<Source
                 .map(|(role, path)| Ok((role.to_owned(), remembered(&path, "content", file_digest)?)))
                 .collect()
         }
-        // Of a folder the memory of files says nothing; an archive is a file.
-        Source::Folder { folder } if !folder.is_dir() => {
-            Ok([("folder".to_owned(), remembered(&folder, "tree", tree_digest)?)].into())
-        }
+        Source::Folder { folder } => Ok([("folder".to_owned(), remembered(&folder, "tree", tree_digest)?)].into()),
         source => {
             let at = DataDir {
                 dir: data.to_owned(),

@@ -6,7 +6,7 @@ pub const OF_MIXTURE: &[(&str, &str)] = &[
     ("experts", "K"),
     (
         "dead_experts",
-        "experts whose mean share stayed below 0.1 / K for the last 5 epochs",
+        "experts whose mean share stayed below 0.1 / K for the last 5 epochs, or for all of fewer",
     ),
     ("smallest_share", "least share of rows assigned to one expert"),
     ("largest_share", "greatest share of rows assigned to one expert"),

@@ -7,10 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
-/// Settings of `mice_train`. Defaults are those of the authors' code for CIFAR-10, but for the optimiser: they train by SGD
-/// with momentum, this stage by Adam.
+/// Settings of `mice_train`. Defaults are those of the authors' code for CIFAR-10. Different from it: they train by SGD with
+/// momentum, this stage by Adam; they change hues and normalise channels too; they let gradients move the prototypes between
+/// epochs, here a prototype changes at the end of an epoch alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MiceTrain {

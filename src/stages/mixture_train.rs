@@ -9,7 +9,7 @@ use moelab_engine::stage::{Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Settings of `mixture_train`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,11 +20,11 @@ pub struct MixtureTrain {
     #[serde(default)]
     #[schemars(range(min = 1, max = 10_000))]
     pub n_experts: Option<u64>,
-    /// moa_plus: added to the diagonal of Γ, since a gate that tells no rows apart has a singular one.
+    /// moa_plus, moa_plus_exact: added to the diagonal of Γ, since a gate that tells no rows apart has a singular one.
     #[serde(default = "ridge")]
     #[schemars(range(min = 0.0))]
     pub ridge: f64,
-    /// mixae: weight of the sample entropy.
+    /// mixae: weight of the sample entropy. MIXAE needs this or `beta`.
     #[serde(default)]
     #[schemars(range(min = 0.0))]
     pub alpha: f64,
@@ -37,7 +37,7 @@ pub struct MixtureTrain {
     #[serde(default = "harden_after")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub harden_after: f64,
-    /// damic, k_dae: so many of the epochs learn the connected clusters, each expert its own.
+    /// damic, k_dae: so many of the epochs, fewer than all, learn the connected clusters, each expert its own.
     #[serde(default)]
     pub warm_up: u64,
     /// vae_em: epochs of one M-step.
@@ -48,7 +48,7 @@ pub struct MixtureTrain {
     #[serde(default = "samples")]
     #[schemars(range(min = 1, max = 1000))]
     pub samples: u64,
-    /// vae_em: E-steps are softmax(ELBO / T), with T from here down to 1 over the first half of the rounds. 1 is no
+    /// vae_em: E-steps are softmax(ELBO / T), with T from here in the first down to 1 at half of them. 1 is no
     /// tempering: sums over pixels make u hard in the first E-step.
     #[serde(default = "temperature")]
     #[schemars(range(min = 1.0))]
@@ -79,6 +79,7 @@ pub struct MixtureTrain {
     #[serde(default = "kl_weight")]
     #[schemars(range(min = 0.0))]
     pub kl_weight: f64,
+    /// Changes of the training images, none unless given. What a mapping leaves out has the values below.
     #[serde(default = "Augment::off")]
     pub augment: Augment,
 }
@@ -197,6 +198,15 @@ pub fn stage() -> Stage {
             }
             if clusters && settings.method != Method::VaeEm && settings.warm_up == 0 {
                 return Err("the input `clusters` is learnt in the epochs of `warm_up`: give it some".into());
+            }
+            if settings.method == Method::VaeEm && settings.warm_up > 0 {
+                return Err("`warm_up` is for damic and k_dae: vae_em starts from the clusters' memberships".into());
+            }
+            if settings.warm_up >= settings.epochs {
+                return Err("`warm_up` takes all of the `epochs`: leave some for the method itself".into());
+            }
+            if settings.method == Method::Mixae && settings.alpha == 0.0 && settings.beta == 0.0 {
+                return Err("`mixae` needs its entropies: give `alpha` and `beta`".into());
             }
             if !clusters && settings.warm_up > 0 {
                 return Err("`warm_up` needs the input `clusters`".into());

@@ -9,7 +9,7 @@ use moelab_engine::stage::{Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Settings of `moe_train`: L = R + α S + β B with R = mean over rows of Σ_k p_k d_k, S the mean entropy of a row's p, and
 /// B the negative entropy of the batch mean of p.
@@ -31,9 +31,8 @@ pub struct MoeTrain {
     /// Weight of the negative batch entropy.
     #[schemars(range(min = 0.0))]
     pub beta: f64,
-    /// Share of the training over which the manager is released: α, and the gradient of R into the manager, grow
-    /// linearly from 0 to their full weight. Experts start from random weights, and what they cost says nothing yet about
-    /// who should have which image.
+    /// Share of the training over which the manager's learning rate grows linearly from 0 to its full value. Experts start
+    /// from random weights, and what they cost says nothing yet about who should have which image.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub ramp: f64,
     #[schemars(range(min = 1))]

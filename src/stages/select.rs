@@ -6,7 +6,7 @@ use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -39,7 +39,11 @@ pub fn stage() -> Stage {
         summary: "Picks one of several clusterings by a label-free score.",
         inputs: vec![
             Port::gathering("candidates", &[artifact::CLUSTERS]),
-            Port::optional("points", &[artifact::POINTS, artifact::FEATURES]),
+            // Candidates of several embeddings are judged each on its own.
+            Port {
+                optional: true,
+                ..Port::gathering("points", &[artifact::POINTS, artifact::FEATURES])
+            },
         ],
         outputs: |_| {
             vec![

@@ -25,6 +25,7 @@ pub struct VadeTrain {
     pub batch_size: u64,
     #[schemars(range(min = 0.0))]
     pub learning_rate: f64,
+    /// Changes of the training images, none unless given. What a mapping leaves out has the values below.
     pub augment: Augment,
 }
 

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> io::Result<()> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+    for signal in moelab_engine::signals::stopping() {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     // The other program: it links no libtorch, so it starts at once and is small.

@@ -270,6 +270,14 @@ fn a_stopped_run_ends_its_command_and_is_no_failure() {
 }
 
 #[test]
+fn a_closing_terminal_stops_a_run_as_ctrl_c_does() {
+    let lab = one(ENDLESS, "");
+    let (status, pids) = signalled(&lab, "-HUP");
+    assert_eq!(status.code(), Some(129));
+    assert!(pids.iter().all(|pid| ended(pid)));
+}
+
+#[test]
 fn a_command_has_the_axis_of_seeds_only_if_it_asks_for_the_seed() {
     for (word, runs) in [("{seed}", 3), ("-", 1)] {
         let run = format!("[sh, -c, 'echo $1 > $2', sh, \"{word}\", \"{{out}}\"]");

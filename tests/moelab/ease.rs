@@ -313,6 +313,8 @@ fn exit_codes_are_those_that_are_documented() {
         (0, &["plan", "tiny"][..]),
         (2, &["plan", "tinny"]),
         (2, &["plan"]),
+        (2, &["plan", "tiny", "--force", "vea"]),
+        (2, &["plan", "tiny", "--set", "min_cluster_fraction=0.1"]),
         (3, &["run", "bad"]),
         (4, &["run", "bad", "--keep-going"]),
         (4, &["table", "tiny"]),
@@ -320,7 +322,7 @@ fn exit_codes_are_those_that_are_documented() {
         assert_eq!(lab.moelab(args).code, code, "{args:?}");
         assert!(documented.contains(&format!("\n| {code} |")), "{code}");
     }
-    for code in [1, 5, 6, 130, 143] {
+    for code in [1, 5, 6, 129, 130, 143] {
         assert!(documented.contains(&format!("\n| {code}")), "{code}");
     }
 }

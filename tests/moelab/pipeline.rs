@@ -231,6 +231,107 @@ fn a_touched_or_moved_data_file_runs_nothing() {
 }
 
 #[test]
+fn a_table_is_made_where_the_folder_of_images_is_gone_and_a_renamed_one_runs_nothing() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 1\n", "");
+    let text = std::fs::read_to_string(lab.path("experiments/tiny.yaml")).unwrap();
+    let folder = "dataset: {folder: photos}\n  resize: 16";
+    lab.write(
+        "experiments/tiny.yaml",
+        &text.replace("dataset: digits\n  limit: 300", folder),
+    );
+    photos(&lab, "photos");
+    let first = lab.run(&["tiny"]);
+    assert_eq!(first["failed"], 0, "{first}");
+    let table = lab.moelab(&["table", "tiny"]);
+    std::fs::rename(lab.path("data/photos"), lab.path("data/album")).unwrap();
+    let gone = lab.moelab(&["table", "tiny"]);
+    assert_eq!((gone.code, &gone.out), (table.code, &table.out), "{}", gone.err);
+    assert!(gone.err.contains("last known content"), "{}", gone.err);
+    let text = std::fs::read_to_string(lab.path("experiments/tiny.yaml")).unwrap();
+    lab.write("experiments/tiny.yaml", &text.replace("photos", "album"));
+    assert_eq!(lab.run(&["tiny"])["executed"], 0);
+    let forced = lab.run(&["tiny", "--force", "images"]);
+    assert_eq!(forced["executed"], 1, "the same bytes under another name: {forced}");
+}
+
+#[test]
+fn from_a_folder_within_a_project_its_store_is_found() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 1\n", "");
+    lab.moelab_in("artifacts", &["run", "tiny", "--only", "vae"]);
+    let below = std::process::Command::new(env!("CARGO_BIN_EXE_moelab"))
+        .current_dir(lab.path("experiments"))
+        .args(["show", "tiny", "vae", "--seed", "0"])
+        .output()
+        .unwrap();
+    assert!(below.status.success(), "{}", String::from_utf8_lossy(&below.stderr));
+}
+
+#[test]
+fn nobody_listening_ends_no_run() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 1\n", "");
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_moelab"))
+        .current_dir(lab.path(""))
+        .args(["--store", "store", "run", "tiny", "--only", "vae"])
+        .stderr(full())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(lab.run(&["tiny", "--only", "vae"])["executed"], 0);
+}
+
+#[test]
+fn a_device_that_is_not_there_is_said_before_anything_runs() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 1\n", "");
+    let said = lab.moelab(&["run", "tiny", "--device", "cuda:77"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("no cuda:77 here"), "{}", said.err);
+    assert!(!lab.path("store/runs").exists() || std::fs::read_dir(lab.path("store/runs")).unwrap().count() == 0);
+}
+
+#[test]
+fn a_table_is_written_in_the_format_of_its_file() {
+    let lab = Lab::new();
+    lab.tiny("seeds: 1\n", "");
+    lab.run(&["tiny", "--only", "evaluation"]);
+    for (file, starts) in [("t.csv", "experiment,"), ("t.md", "| "), ("t.parquet", "PAR1")] {
+        lab.moelab(&["table", "tiny", "--to", file]);
+        let bytes = std::fs::read(lab.path(file)).unwrap();
+        assert!(
+            bytes.starts_with(starts.as_bytes()),
+            "{file}: {:?}",
+            String::from_utf8_lossy(&bytes[..40])
+        );
+    }
+    lab.moelab(&["table", "tiny", "--to", "t.csv", "--format", "md"]);
+    assert!(
+        std::fs::read(lab.path("t.csv")).unwrap().starts_with(b"| "),
+        "what is asked for counts"
+    );
+}
+
+/// Pictures of three kinds, in folders of their kinds: bright above, left or in the middle.
+fn photos(lab: &Lab, name: &str) {
+    for i in 0..120_usize {
+        let bright = |x: u32, y: u32| match i % 3 {
+            0 => y < 8,
+            1 => x < 8,
+            _ => (4..12).contains(&x) && (4..12).contains(&y),
+        };
+        let grey = |x, y| image::Luma([if bright(x, y) { 255 - i as u8 } else { i as u8 }]);
+        let folder = lab.path("data").join(name).join(["above", "left", "middle"][i % 3]);
+        std::fs::create_dir_all(&folder).unwrap();
+        image::GrayImage::from_fn(16, 16, grey)
+            .save(folder.join(format!("{i}.png")))
+            .unwrap();
+    }
+}
+
+#[test]
 fn a_failed_stage_is_named_with_its_log_and_the_rest_goes_on_if_asked() {
     let lab = Lab::new();
     lab.tiny("seeds: 2\n", "");

@@ -93,7 +93,11 @@ fn killing_a_worker_loses_nothing() {
 
 #[test]
 fn an_interrupt_loses_nothing() {
-    for (name, signal) in [("SIGINT", Signal::INT), ("SIGTERM", Signal::TERM)] {
+    for (name, signal) in [
+        ("SIGINT", Signal::INT),
+        ("SIGTERM", Signal::TERM),
+        ("SIGHUP", Signal::HUP),
+    ] {
         torment(name, rounds(2, 50), |_, run| kill(run.id(), signal));
     }
 }

@@ -26,8 +26,9 @@ pub struct Compare {
     #[arg(long = "set", value_name = "PARAM=VALUE")]
     pub overrides: Vec<String>,
     /// csv, parquet and json have all digits and more columns.
-    #[arg(long, default_value = "text")]
-    pub format: TableFormat,
+    /// Without it the ending of `--to` decides, and text is the rest.
+    #[arg(long)]
+    pub format: Option<TableFormat>,
     /// Write to a file (needed for parquet).
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,

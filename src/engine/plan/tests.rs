@@ -135,7 +135,9 @@ fn equal_stages_share_an_action_and_streams_separate_them() {
 
 #[test]
 fn a_default_written_out_as_an_axis_is_the_same_action() {
-    let (_, plan) = planned("matrix: {axes: {alpha: [0.001, {value: 0.1, when: {k: 3}}], k: [10]}}");
+    let (_, plan) = planned(
+        "matrix: {axes: {alpha: [0.001, {value: 0.1, when: {k: 3}}], k: [10, {value: 3, when: {dataset: usps}}]}}",
+    );
     let one = keys(PIPELINE, "");
     assert_eq!(AllDone::run(&plan).keys(), one);
 }

@@ -13,11 +13,6 @@ pub fn experiment(given: &Path, from: &Path) -> Result<PathBuf, Box<Problem>> {
     if given.is_file() {
         return Ok(given.to_owned());
     }
-    if given.is_dir() {
-        return Err(Box::new(
-            Problem::of_file(given, "this is a folder").hint("name an experiment file"),
-        ));
-    }
     let beside = from.join(given);
     if beside.is_file() {
         return Ok(beside);
@@ -36,6 +31,11 @@ pub fn experiment(given: &Path, from: &Path) -> Result<PathBuf, Box<Problem>> {
         if let Some(path) = found {
             return Ok(shortened(path));
         }
+    }
+    if given.is_dir() {
+        return Err(Box::new(
+            Problem::of_file(given, "this is a folder").hint("name an experiment file"),
+        ));
     }
     let known = experiments(from);
     let stem = given
@@ -139,6 +139,15 @@ mod tests {
             assert!(found.ends_with("experiments/quickstart.yaml"));
         }
         assert!(experiment(Path::new("experiments/quickstart.yaml"), lab.path()).is_ok());
+    }
+
+    #[test]
+    fn a_folder_of_its_name_does_not_hide_an_experiment() {
+        let lab = lab();
+        // Tests run in the folder of their crate, where `spec` is a folder.
+        assert!(Path::new("spec").is_dir());
+        fs::write(lab.path().join("experiments/spec.yaml"), "").unwrap();
+        assert!(experiment(Path::new("spec"), lab.path()).is_ok());
     }
 
     #[test]

@@ -70,9 +70,11 @@ pub fn same(a: &Value, b: &Value) -> bool {
     }
 }
 
-struct Reader<'a> {
+struct Reader<'a, 'm> {
     params: &'a Map<String, Value>,
     axes: Vec<String>,
+    /// Every `when`, to be looked at when all axes are known.
+    conditions: Vec<(Item<'m>, Conditions)>,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -94,6 +96,7 @@ pub fn read(item: Option<Item<'_>>, params: &Map<String, Value>, problems: &mut 
     let mut reader = Reader {
         params,
         axes: names,
+        conditions: Vec::new(),
         problems,
     };
     let mut matrix = Matrix {
@@ -101,8 +104,17 @@ pub fn read(item: Option<Item<'_>>, params: &Map<String, Value>, problems: &mut 
         ..Matrix::default()
     };
     reader.overlaps(&axes);
+    let taken = taken(&matrix.axes);
+    for (when, conditions) in std::mem::take(&mut reader.conditions) {
+        // One of several values may be meant for another day; without any the axis is always absent.
+        let never = |(name, values): &(String, Vec<Value>)| {
+            let all = taken.get(name.as_str()).map(|(all, _)| all);
+            all.is_some_and(|all| values.iter().all(|value| !all.contains(&canonical(value))))
+        };
+        let conditions: Conditions = conditions.into_iter().filter(never).collect();
+        reader.reachable(&when, &conditions, &taken);
+    }
     if let Some(exclude) = item.get("exclude") {
-        let taken = taken(&matrix.axes);
         for entry in exclude.items("a list of partial rows", reader.problems) {
             let conditions = reader.conditions(&entry);
             reader.reachable(&entry, &conditions, &taken);
@@ -131,7 +143,7 @@ pub fn read(item: Option<Item<'_>>, params: &Map<String, Value>, problems: &mut 
     matrix
 }
 
-impl Reader<'_> {
+impl<'m> Reader<'_, 'm> {
     /// Whether the name is an axis or a parameter; if not, that is reported.
     fn known(&mut self, entry: &Item<'_>) -> bool {
         let name = entry.name();
@@ -150,7 +162,7 @@ impl Reader<'_> {
         known
     }
 
-    fn axis(&mut self, item: &Item<'_>) -> Option<Axis> {
+    fn axis(&mut self, item: &Item<'m>) -> Option<Axis> {
         if !self.known(item) {
             return None;
         }
@@ -182,7 +194,7 @@ impl Reader<'_> {
     }
 
     /// A plain value, `{value: …, when: …}` or `{values: […], when: …}`.
-    fn element(&mut self, item: &Item<'_>, choices: &mut Vec<Choice>) {
+    fn element(&mut self, item: &Item<'m>, choices: &mut Vec<Choice>) {
         let map = item.object();
         let has = |key: &str| map.is_some_and(|map| map.contains_key(key));
         let (values, when) = match (has("value"), has("values")) {
@@ -201,7 +213,12 @@ impl Reader<'_> {
                 (values, item.get("when"))
             }
         };
-        let when = when.map(|when| self.conditions(&when)).unwrap_or_default();
+        let when = when.map(|when| {
+            let conditions = self.conditions(&when);
+            self.conditions.push((when, conditions.clone()));
+            conditions
+        });
+        let when = when.unwrap_or_default();
         for value in values {
             if interpolate::refers(value.value) {
                 let problem = value.problem("the values of an axis are written out, without `${…}`");
@@ -291,7 +308,12 @@ impl Reader<'_> {
             for value in values.iter().filter(|value| !all.contains(&canonical(value))) {
                 let at = entry.get(name).unwrap_or_else(|| entry.clone());
                 let problem = at.problem(format!("the axis `{name}` never is {}", words::plain(value)));
-                self.problems.push(problem.hint(format!("it is one of {shown}")));
+                let text = value.as_str().filter(|text| all.contains(*text));
+                let hint = text.map_or_else(
+                    || format!("it is one of {shown}"),
+                    |text| format!("write {text} without quotes: it is a number there"),
+                );
+                self.problems.push(problem.hint(hint));
             }
         }
     }
@@ -376,6 +398,11 @@ mod tests {
             ("{axes: {k: [{value: 1, wen: {alpha: 3}}]}}", "no field `wen`"),
             ("{axes: {k: {values: [1], when: {}}}}", "names no axis"),
             ("{axes: {k: [1, 2]}, exclude: [{k: 3}]}", "never is 3"),
+            ("{axes: {k: [1, 2], alpha: {values: [1], when: {k: 3}}}}", "never is 3"),
+            (
+                "{axes: {k: [1, 2], alpha: {values: [1], when: {k: \"2\"}}}}",
+                "write 2 without quotes",
+            ),
             ("{axes: {k: [1, 2]}, exclude: {k: 1}}", "expects a list of partial rows"),
             ("{axes: {k: [1, 2]}, include: [{kk: 1}]}", "no parameter `kk`"),
             ("{axis: {k: [1]}}", "no field `axis`"),

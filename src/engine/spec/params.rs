@@ -3,6 +3,7 @@
 use super::doc::{Doc, Part, Source};
 use super::fields::{self, Item};
 use super::interpolate::{self, Scope, Trouble};
+use super::matrix::{Axis, Matrix};
 use super::report::Problem;
 use super::words;
 use serde_json::{Map, Value};
@@ -110,6 +111,33 @@ pub fn overrides(params: &mut Map<String, Value>, given: &[String], problems: &m
         match Doc::parse(Path::new(&place), value) {
             Ok(doc) => interpolate::put(params, name, doc.value),
             Err(report) => problems.extend(report.problems),
+        }
+    }
+}
+
+/// Reports values for parameters that are an axis in every row: nothing would ever read them.
+pub fn shadowed(matrix: &Matrix, given: &[String], source: &Source, problems: &mut Vec<Problem>) {
+    let always = |axis: &&Axis| matrix.include.is_empty() && axis.choices.iter().all(|choice| choice.when.is_empty());
+    for axis in matrix.axes.iter().filter(always) {
+        let values: Vec<String> = axis.choices.iter().map(|choice| words::plain(&choice.value)).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        let message = format!("`{}` is an axis: it is {} in turn", axis.name, words::list(&values));
+        let path: Vec<String> = ["set"]
+            .into_iter()
+            .chain(axis.name.split('.'))
+            .map(str::to_owned)
+            .collect();
+        if source.holds(&path) {
+            let problem = source.problem(&path, Part::Key, message.clone());
+            problems.push(problem.hint("leave it out here, or take the axis out of the `matrix`"));
+        }
+        let named = |text: &&String| {
+            let name = text.split_once('=').map(|(name, _)| name.trim());
+            name.is_some_and(|name| interpolate::within(name, &axis.name))
+        };
+        for text in given.iter().filter(named) {
+            let problem = Problem::of_file(Path::new(&format!("--set {text}")), message.clone());
+            problems.push(problem.hint("change the axis in the experiment, or pick its rows with --where"));
         }
     }
 }

@@ -64,7 +64,7 @@ impl SourceMemory {
         }
     }
 
-    /// The digest of a file.  `how` names the way `hash` reads it (`raw`, `gunzip`, …), so that two ways do not mix.
+    /// The digest of a file, or of a folder, which is read each time.  `how` names the way `hash` reads it (`raw`, `gunzip`, …), so that two ways do not mix.
     pub fn digest(
         &mut self,
         file: &Path,
@@ -91,6 +91,8 @@ impl SourceMemory {
             Err(e) => return Err(e),
         };
         let stamp = Stamp::of(&open.metadata()?);
+        // A folder's stamp says nothing of what lies deeper in it: it is remembered for when it is gone, and no longer.
+        let whole = !open.metadata()?.is_dir();
         if let Some(known) = known
             && known.still
             && known.stamp == stamp
@@ -99,7 +101,7 @@ impl SourceMemory {
         }
         let digest = hash(&mut open)?;
         // Changed while it was read: the digest may be of a mixture, so it must not be trusted later.
-        let still = stamp.still(now) && Stamp::of(&open.metadata()?) == stamp;
+        let still = whole && stamp.still(now) && Stamp::of(&open.metadata()?) == stamp;
         self.files.insert(name, Remembered { stamp, digest, still });
         self.changed = true;
         Ok(SourceDigest::Current(digest))

@@ -16,6 +16,7 @@ const SMALL: f64 = 0.001;
 pub struct Consensus {
     /// Piece of each row, the largest piece first; -1 where no clustering puts the row with a piece.
     pub labels: Vec<i32>,
+    /// Each has a row.
     pub pieces: usize,
 }
 
@@ -33,7 +34,9 @@ pub fn consensus(labelings: &[&[i32]], together: f64, least: usize) -> Result<Co
     }
     let smallest = (SMALL * rows as f64).ceil() as usize;
     let atoms: Vec<(&Vec<i32>, usize)> = alike.iter().map(|(labels, &count)| (labels, count)).collect();
-    let kept: Vec<(&Vec<i32>, usize)> = atoms.iter().copied().filter(|atom| atom.1 >= smallest).collect();
+    let noise = |labels: &[i32]| labels.iter().all(|&label| label < 0);
+    let large = |atom: &(&Vec<i32>, usize)| atom.1 >= smallest && !noise(atom.0);
+    let kept: Vec<(&Vec<i32>, usize)> = atoms.iter().copied().filter(large).collect();
     let mut pieces: Vec<Profile> = average_linkage(&kept, together)
         .iter()
         .map(|members| Profile::of(members.iter().map(|&atom| kept[atom])))
@@ -44,9 +47,14 @@ pub fn consensus(labelings: &[&[i32]], together: f64, least: usize) -> Result<Co
         .iter()
         .map(|(labels, _)| (*labels, nearest(&pieces, labels)))
         .collect();
+    // Rows may all be as much like another piece as like their own.
+    let mut taken: Vec<i32> = nearest.values().copied().filter(|&piece| piece >= 0).collect();
+    taken.sort_unstable();
+    taken.dedup();
+    let name = |piece: i32| taken.binary_search(&piece).map_or(-1, |place| place as i32);
     Ok(Consensus {
-        labels: (0..rows).map(|row| nearest[&of_row(row)]).collect(),
-        pieces: pieces.len(),
+        labels: (0..rows).map(|row| name(nearest[&of_row(row)])).collect(),
+        pieces: taken.len(),
     })
 }
 
@@ -163,7 +171,20 @@ mod tests {
     #[test]
     fn numbers_of_clusters_and_noise_do_not_matter() {
         let found = consensus(&[&[5, 5, 5, 1, 1, -1], &[0, 0, -1, 7, 7, -1]], 0.5, 1).unwrap();
-        assert_eq!(found.labels, [0, 0, 0, 1, 1, -1]);
+        assert_eq!((found.labels, found.pieces), (vec![0, 0, 0, 1, 1, -1], 2));
+    }
+
+    #[test]
+    fn noise_is_no_piece_however_much_of_it_there_is() {
+        let found = consensus(&[&[0, 0, 0, -1, -1, -1], &[3, 3, 3, -1, -1, -1]], 0.5, 2).unwrap();
+        assert_eq!((found.labels, found.pieces), (vec![0, 0, 0, -1, -1, -1], 1));
+    }
+
+    #[test]
+    fn a_piece_whose_rows_are_as_much_like_another_is_none() {
+        // The last row is together with the others in one of three, and with nothing in the rest.
+        let found = consensus(&[&[0, 0, 0], &[0, 0, -1], &[0, 0, -1]], 0.5, 1).unwrap();
+        assert_eq!((found.labels, found.pieces), (vec![0, 0, 0], 1));
     }
 
     #[test]

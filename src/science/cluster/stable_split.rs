@@ -262,8 +262,17 @@ impl<'a> Search<'a> {
             let of_b = rows.iter().filter(|&&row| labels[row] == b).count();
             match self.ask(&rows, of_b, false)? {
                 Some(pieces) => {
-                    let next = labels.iter().max().map_or(0, |most| most + 1);
-                    let names: Vec<i32> = [a, b].into_iter().chain(next..).take(pieces.len()).collect();
+                    // A piece is the cluster that most of its rows were in: what is settled of that stays so.
+                    let mut fresh = labels.iter().max().map_or(0, |most| most + 1)..;
+                    let mut names: Vec<i32> = Vec::new();
+                    for piece in &pieces {
+                        let of_a = piece.iter().filter(|&&row| labels[row] == a).count();
+                        let most = if 2 * of_a >= piece.len() { a } else { b };
+                        let taken = names.contains(&most);
+                        names.push(if taken { fresh.next().unwrap_or(i32::MAX) } else { most });
+                    }
+                    let gone = |name: i32| (name == a || name == b) && !names.contains(&name);
+                    settled.retain(|pair| !gone(pair.0) && !gone(pair.1));
                     for (rows, &name) in pieces.iter().zip(&names) {
                         rows.iter().for_each(|&row| labels[row] = name);
                     }

@@ -143,8 +143,11 @@ pub fn spectrum(data: &Matrix) -> Result<Vec<f64>, ManifoldError> {
 
 /// The smallest number of leading components whose `ratio` adds up to `variance` (the tau of the latent finder).
 ///
-/// At least 1. All of them when rounding keeps the sum below a `variance` of 1.
+/// At least 1, and 1 of data that do not vary. All of them when rounding keeps the sum below a `variance` of 1.
 pub fn dimension_for(ratio: &[f64], variance: f64) -> usize {
+    if ratio.iter().all(|share| *share == 0.0) {
+        return 1;
+    }
     let mut sum = 0.0;
     for (i, share) in ratio.iter().enumerate() {
         sum += share;
@@ -152,7 +155,7 @@ pub fn dimension_for(ratio: &[f64], variance: f64) -> usize {
             return i + 1;
         }
     }
-    ratio.len().max(1)
+    ratio.len()
 }
 
 fn share(part: f64, total: f64) -> f64 {

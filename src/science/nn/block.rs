@@ -109,6 +109,16 @@ impl Block {
 /// statistics serve.
 pub fn forward(blocks: &[Block], last: Option<ConvBlock>, x: Tensor<4>) -> Tensor<4> {
     let training = x.device().is_autodiff();
+    run(blocks, last, x, training)
+}
+
+/// The blocks one after another with the statistics of the batch, followed by the running ones, with or without autodiff:
+/// how a teacher sees a batch.
+pub fn forward_by_batch(blocks: &[Block], x: Tensor<4>) -> Tensor<4> {
+    run(blocks, None, x, true)
+}
+
+fn run(blocks: &[Block], last: Option<ConvBlock>, x: Tensor<4>, training: bool) -> Tensor<4> {
     let row = blocks
         .iter()
         .map(|block| block.on_device(training))
@@ -121,9 +131,4 @@ pub fn forward(blocks: &[Block], last: Option<ConvBlock>, x: Tensor<4>) -> Tenso
         }
     }
     y
-}
-
-/// The blocks one after another with the statistics of the batch, which nothing follows: how a teacher sees a batch.
-pub fn forward_by_batch(blocks: &[Block], x: Tensor<4>) -> Tensor<4> {
-    device::conv_chain(x, blocks.iter().map(|block| block.on_device(true)).collect()).0
 }

@@ -27,11 +27,12 @@ pub struct MiceShape {
 pub struct Mice {
     pub student: Student,
     gate: Linear,
-    /// All tensors of the teacher, one after another in the order of the student's.
+    /// All tensors of the teacher, one after another in the order of the student's: its parameters follow the student's, the
+    /// running statistics of its norms are its own.
     teacher: RunningState<Tensor<1>>,
     /// [ν, K · d], the oldest first.
     queue: RunningState<Tensor<2>>,
-    /// μ [K, d], of length 1, or 0 before the first epoch's end.
+    /// μ [K, d], of length 1, or 0 before the first epoch's end and for an expert that nobody chose.
     prototypes: RunningState<Tensor<2>>,
     /// Sums of the embeddings assigned to each expert in this epoch, [K, d].
     sums: RunningState<Tensor<2>>,
@@ -77,19 +78,24 @@ impl Mice {
         let device = self.queue.value().device();
         let noise = Tensor::<3>::from_data(TensorData::new(noise, [rows, experts, size]), &device);
         replace(&self.queue, unit(noise).reshape([rows, width]).inner());
-        self.follow(0.0);
+        replace(&self.teacher, values(&self.student));
         self
     }
 
-    /// Moves the teacher: θ' ← m θ' + (1 − m) θ.
+    /// Moves the teacher's parameters: θ' ← m θ' + (1 − m) θ.
     pub fn follow(&self, momentum: f64) {
-        let student = values(&self.student);
-        let kept = self.teacher.value().inner().mul_scalar(momentum);
-        replace(&self.teacher, kept + student.mul_scalar(1.0 - momentum));
+        let mut follow = Follow {
+            teacher: self.teacher.value().inner(),
+            momentum,
+            used: 0,
+            moved: vec![],
+        };
+        self.student.visit(&mut follow);
+        replace(&self.teacher, Tensor::cat(follow.moved, 0));
     }
 
-    /// The teacher's embeddings of images (without autodiff): under batch statistics in training, under the running ones
-    /// otherwise. Shuffling a batch would change nothing, since one device holds it whole.
+    /// The teacher's embeddings of images (without autodiff): under batch statistics in training, which its running ones
+    /// follow, and under those otherwise. Shuffling a batch would change nothing, since one device holds it whole.
     pub fn teach(&self, images: Tensor<4>, training: bool) -> Taught {
         let teacher = self.student.valid().map(&mut Fill {
             values: self.teacher.value().inner(),
@@ -100,11 +106,11 @@ impl Mice {
             false => teacher.trunk.forward(images.inner()),
         };
         let embeddings = self.split(teacher.experts.forward(features));
-        Taught(if training {
-            Tensor::from_inner(embeddings)
-        } else {
-            embeddings
-        })
+        if !training {
+            return Taught(embeddings);
+        }
+        replace(&self.teacher, values(&teacher));
+        Taught(Tensor::from_inner(embeddings))
     }
 
     /// The student's embeddings, [B, K, d].
@@ -197,7 +203,39 @@ struct Gather(Vec<Tensor<1>>);
 
 impl ModuleVisitor for Gather {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.push(param.val().inner().flatten(0, D - 1));
+        self.0.push(plain(param.val()).flatten(0, D - 1));
+    }
+}
+
+/// Without autodiff.
+fn plain<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    match tensor.device().is_autodiff() {
+        true => tensor.inner(),
+        false => tensor,
+    }
+}
+
+/// Takes a teacher's parameters along with the student's; what is no parameter stays.
+struct Follow {
+    teacher: Tensor<1>,
+    momentum: f64,
+    used: usize,
+    moved: Vec<Tensor<1>>,
+}
+
+impl ModuleVisitor for Follow {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val();
+        let size = tensor.dims().iter().product();
+        let kept = self.teacher.clone().narrow(0, self.used, size);
+        self.used += size;
+        self.moved.push(match tensor.is_require_grad() {
+            true => {
+                let student = plain(tensor).flatten(0, D - 1);
+                kept.mul_scalar(self.momentum) + student.mul_scalar(1.0 - self.momentum)
+            }
+            false => kept,
+        });
     }
 }
 

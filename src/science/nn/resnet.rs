@@ -61,7 +61,7 @@ impl ResNet {
         self.run(images, &|blocks, x| block::forward(blocks, None, x))
     }
 
-    /// Batch statistics that nothing follows.
+    /// Batch statistics, followed by the running ones, with or without autodiff.
     pub fn forward_by_batch(&self, images: Tensor<4>) -> Tensor<2> {
         self.run(images, &block::forward_by_batch)
     }

@@ -124,8 +124,19 @@ impl Assignments {
         sum / self.manager_p.rows() as f64
     }
 
+    /// # Errors
+    /// If a number is not finite: the last step of a training may have spoilt the weights.
     pub fn write(&self, path: &Path) -> Result<(), Failure> {
         let n = self.manager_p.rows();
+        for (what, values) in [("share", &self.manager_p), ("cost", &self.reconstruction)] {
+            if let Some(at) = values.data().iter().position(|value| !value.is_finite()) {
+                return Err(Failure::stage(format!(
+                    "training diverged in its last steps: a {what} of row {} is {}; lower `learning_rate`",
+                    at / values.cols(),
+                    values.data()[at]
+                )));
+            }
+        }
         let columns = vec![
             row_numbers(n),
             Series::new("cluster".into(), self.labels()).into(),
@@ -152,6 +163,17 @@ impl Assignments {
             reconstruction: matrix("reconstruction")?,
         })
     }
+}
+
+/// The `cluster` column of either table, and K, of which the last clusters may have no row.
+pub fn labels_and_count(path: &Path) -> Result<(Vec<i32>, usize), Failure> {
+    let frame = read_parquet(path).map_err(refuse)?;
+    let wide = ["membership", "manager_p"]
+        .into_iter()
+        .find(|name| frame.column(name).is_ok());
+    let wide = wide.ok_or_else(|| refuse("neither clusters nor assignments"))?;
+    let (_, k) = list_values(&frame, wide).map_err(refuse)?;
+    Ok((label_column(&frame)?, k))
 }
 
 /// The `cluster` column of either table.
@@ -223,11 +245,32 @@ mod tests {
             memberships: Matrix::new(2, 3, vec![0.1, 0.8, 0.1, 0.2, 0.2, 0.2]),
         };
         clusters.write(&path).unwrap();
+        assert_eq!(
+            labels_and_count(&path).unwrap(),
+            (vec![1, -1], 3),
+            "the last has no row"
+        );
         let read = Clusters::read(&path).unwrap();
         assert_eq!((read.labels, read.memberships), (clusters.labels, clusters.memberships));
         assert_eq!(
             (read.probabilities, read.outlier_scores),
             (clusters.probabilities, clusters.outlier_scores)
+        );
+    }
+
+    #[test]
+    fn assignments_that_are_no_numbers_are_refused() {
+        let path = tempfile::tempdir().unwrap().path().join("assignments");
+        let broken = Assignments {
+            manager_p: Matrix::new(2, 2, vec![0.9, 0.1, f32::NAN, 0.6]),
+            reconstruction: Matrix::new(2, 0, vec![]),
+        };
+        assert!(
+            broken
+                .write(&path)
+                .unwrap_err()
+                .message
+                .contains("a share of row 1 is NaN")
         );
     }
 
@@ -245,5 +288,6 @@ mod tests {
         let read = Assignments::read(&path).unwrap();
         assert_eq!((read.manager_p, read.reconstruction.cols()), (p, 0));
         assert_eq!(labels(&path).unwrap(), [0, 1]);
+        assert_eq!(labels_and_count(&path).unwrap(), (vec![0, 1], 2));
     }
 }

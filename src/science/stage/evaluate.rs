@@ -72,6 +72,12 @@ fn read_labels(job: &JobContext) -> Result<(Vec<i32>, Vec<String>), Failure> {
     let file = TensorFile::open(&job.input("labels")?.path).map_err(refuse)?;
     let labels = file.i64("labels").map_err(refuse)?;
     let meta: Meta = file.meta().map_err(refuse)?;
+    if labels.contains(&-1) && labels.iter().all(|&label| label >= -1) {
+        let n = labels.iter().filter(|&&label| label == -1).count();
+        job.note(format!(
+            "{n} rows have the label -1, which is scored as a class like any other"
+        ));
+    }
     // Labels of arrays may be any integers; the metrics want small ones from 0.
     let mut distinct = labels.clone();
     distinct.sort_unstable();

@@ -29,7 +29,7 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let found = match settings.per {
         Per::All => vec![find(-1, &means, &settings)?],
         Per::Cluster => {
-            let labels = cluster_table::labels(&job.input("clusters")?.path)?;
+            let (labels, k) = cluster_table::labels_and_count(&job.input("clusters")?.path)?;
             if labels.len() != means.rows() {
                 return Err(Failure::bad_input(format!(
                     "`clusters` has {} rows, the images are {}: both must come from the same `load`",
@@ -37,8 +37,7 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
                     means.rows()
                 )));
             }
-            let k = labels.iter().max().map_or(0, |&most| most + 1);
-            (0..k)
+            (0..k as i32)
                 .map(|cluster| {
                     let rows: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] == cluster).collect();
                     find(cluster, &means.select(&rows), &settings)
@@ -62,8 +61,12 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     write_spectrum(job, &found)
 }
 
+/// Fewer than two rows have no spectrum, and the least dimension.
 fn find(cluster: i32, means: &Matrix, settings: &LatentFinder) -> Result<Found, Failure> {
-    let ratios = pca::spectrum(means).map_err(refuse)?;
+    let ratios = match (cluster, means.rows()) {
+        (0.., 0 | 1) => vec![],
+        _ => pca::spectrum(means).map_err(refuse)?,
+    };
     let dimension = pca::dimension_for(&ratios, settings.variance)
         .max(settings.floor as usize)
         .min(means.cols());

@@ -2,7 +2,7 @@
 
 use super::refuse;
 use crate::tensors::{Content, write};
-use moelab_data::{DataDir, Labels, Loaded};
+use moelab_data::{DataDir, Labels, Loaded, Source};
 use moelab_engine::job::{Failure, JobContext};
 use moelab_stages::load::Load;
 use serde_json::json;
@@ -15,17 +15,19 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     };
     let loaded = moelab_data::load(&settings.source(job.data()), &settings.options(), &at)
         .map_err(|e| Failure::bad_input(e.to_string()))?;
+    // A folder or a file may be moved or renamed: that makes no other data.
+    let known = matches!(settings.dataset, Source::Known(_));
     match &loaded {
         Loaded::Images(images) => {
             let shape = [images.n, images.channels, images.height, images.width];
             // No source digest here: it would cover the labels, and other labels must not make other images.
-            let meta = json!({"name": images.name, "split": images.split});
+            let meta = json!({"name": known.then_some(&images.name), "split": images.split});
             let tensors = [("images", &shape[..], Content::U8(&images.data))];
             write(&job.output("images")?, &tensors, &meta).map_err(refuse)?;
         }
         Loaded::Features(features) => {
             let shape = [features.matrix.rows(), features.matrix.cols()];
-            let meta = json!({"name": features.name, "split": features.split});
+            let meta = json!({"name": known.then_some(&features.name), "split": features.split});
             let tensors = [("features", &shape[..], Content::F32(features.matrix.data()))];
             write(&job.output("features")?, &tensors, &meta).map_err(refuse)?;
         }

@@ -8,7 +8,7 @@ use crate::nn::mice::{Mice, MiceShape};
 use crate::nn::resnet::ResNetShape;
 use crate::random::standard_normal;
 use crate::tensors::host;
-use crate::train::fit::{At, Plan};
+use crate::train::fit::{At, Plan, steps_per_epoch};
 use crate::train::images::Images;
 use crate::train::mice::{COLUMNS, mice_step, posterior};
 use crate::train::views::view;
@@ -44,16 +44,18 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         batch_size: settings.batch_size as usize,
         learning_rate: settings.learning_rate,
     };
+    let per_epoch = steps_per_epoch(trainer.images.rows, plan.batch_size);
     let step = |model: &Mice, rows: &[usize], at: At| {
-        if at.step == 0 && at.epoch > 0 {
-            model.renew_prototypes();
-        }
         model.follow(settings.momentum);
         let views = ["student", "teacher", "gate"].map(|whose| {
             let mut rng = draws.at(&format!("view/{whose}"), at.epoch, at.step);
             Tensor::from_inner(view(trainer.clean(rows).inner(), &settings.views, &mut rng))
         });
-        mice_step(model, shape.temperature, views)
+        let step = mice_step(model, shape.temperature, views);
+        if at.step + 1 == per_epoch {
+            model.renew_prototypes();
+        }
+        step
     };
     let columns = COLUMNS.map(str::to_owned).to_vec();
     let (model, _) = trainer.fit(plan, columns, model, &trainer.all_rows(), step)?;

@@ -18,7 +18,8 @@ use moelab_engine::job::Failure;
 use moelab_stages::network::Variant;
 use serde_json::json;
 
-/// An expert whose mean share stays below this part of 1 / K for [`DEAD_EPOCHS`] is dead.
+/// An expert whose mean share stays below this part of 1 / K for the last [`DEAD_EPOCHS`], or for all if there are fewer, is
+/// dead.
 const DEAD_SHARE: f64 = 0.1;
 const DEAD_EPOCHS: usize = 5;
 
@@ -47,8 +48,9 @@ pub fn write(
     let report = report(&assignments, curves);
     if !report.dead.is_empty() {
         job.note(format!(
-            "dead experts: {:?} (share below {DEAD_SHARE} / K for {DEAD_EPOCHS} epochs)",
-            report.dead
+            "dead experts: {:?} (share below {DEAD_SHARE} / K for the last {} epochs)",
+            report.dead,
+            curves.rows.len().min(DEAD_EPOCHS)
         ));
     }
     models::save(

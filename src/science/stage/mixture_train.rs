@@ -155,7 +155,7 @@ impl Run<'_> {
                 let weights = Weights {
                     alpha: 0.0,
                     beta: 0.0,
-                    released: 1.0,
+                    pace: 1.0,
                 };
                 mixture_step(manager(), experts, loss, images, noise, weights)
             }
@@ -191,7 +191,9 @@ impl Run<'_> {
         let length = self.settings.m_step_epochs;
         let (round, rounds) = (at.epoch / length, self.settings.epochs.div_ceil(length));
         if round > 0 && at.epoch.is_multiple_of(length) && at.step == 0 {
-            em.set(self.e_step(em, at, temperature(self.settings.temperature, round, rounds)));
+            // The first round has its u from the start, so there is one E-step fewer.
+            let temperature = temperature(self.settings.temperature, round - 1, rounds - 1);
+            em.set(self.e_step(em, at, temperature));
         }
         let images = self.trainer.augmented(rows, &self.settings.augment, at);
         let noise = mixture::noise(self.trainer, &em.mixture.experts, self.loss.variant, rows.len(), at);

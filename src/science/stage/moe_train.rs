@@ -45,11 +45,10 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let per_epoch = steps_per_epoch(trainer.images.rows, plan.batch_size);
     let step = |model: &Mixture, rows: &[usize], at: At| {
         let done = at.epoch * per_epoch + at.step;
-        let released = released(done, per_epoch * settings.epochs, settings.ramp);
         let weights = Weights {
-            alpha: settings.alpha * released,
+            alpha: settings.alpha,
             beta: settings.beta,
-            released,
+            pace: pace(done, per_epoch * settings.epochs, settings.ramp),
         };
         let noise = mixture::noise(&trainer, &model.experts, loss.variant, rows.len(), at);
         let images = trainer.augmented(rows, &settings.augment, at);
@@ -102,8 +101,8 @@ fn shape(
     })
 }
 
-/// How far the manager is released after `done` of `steps` steps: linearly from 0 to 1 over the first `ramp` of them.
-fn released(done: u64, steps: u64, ramp: f64) -> f64 {
+/// The manager's pace after `done` of `steps` steps: linearly from 0 to 1 over the first `ramp` of them.
+fn pace(done: u64, steps: u64, ramp: f64) -> f64 {
     let over = ramp * steps as f64;
     if over < 1.0 { 1.0 } else { (done as f64 / over).min(1.0) }
 }
@@ -113,11 +112,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_manager_is_released_linearly_over_the_first_part() {
-        assert_eq!(
-            [0, 5, 10, 99].map(|done| released(done, 100, 0.1)),
-            [0.0, 0.5, 1.0, 1.0]
-        );
-        assert_eq!(released(0, 100, 0.0), 1.0);
+    fn the_manager_gathers_pace_linearly_over_the_first_part() {
+        assert_eq!([0, 5, 10, 99].map(|done| pace(done, 100, 0.1)), [0.0, 0.5, 1.0, 1.0]);
+        assert_eq!(pace(0, 100, 0.0), 1.0);
     }
 }

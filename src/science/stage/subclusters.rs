@@ -33,16 +33,11 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         let codes = models::posterior_means(expert, &images.select(&rows), &session.device);
         let draws = Draws::new(session.draws.seed_at("expert", parent as u64, 0));
         let found = split_once(&codes, &config, &draws).map_err(refuse)?;
-        let style = Styles {
-            parent,
-            rows,
-            codes,
-            found,
-        };
+        let style = Styles::of(parent, rows, codes, found, &images);
         tracing::info!("expert {parent}: {} in {}", style.rows.len(), style.count());
         styles.push(style);
     }
-    report(job, &styles, &images)?;
+    report(job, &styles)?;
     means(&styles, &images).save(&job.output("means")?)?;
     examples(&styles, &images, settings.examples as usize).save(&job.output("examples")?)?;
     let metrics = json!({
@@ -91,9 +86,30 @@ struct Styles {
     /// A row each.
     codes: Matrix,
     found: StableSplit,
+    /// The mean image of all rows.
+    mean: Vec<f32>,
+    /// The mean image of each sub-cluster.
+    means: Vec<Vec<f32>>,
 }
 
 impl Styles {
+    fn of(parent: usize, rows: Vec<usize>, codes: Matrix, found: StableSplit, images: &Images) -> Self {
+        let mut styles = Self {
+            parent,
+            mean: mean(&rows, images),
+            means: Vec::new(),
+            rows,
+            codes,
+            found,
+        };
+        let of_each = |cluster| {
+            let places = styles.places(cluster).into_iter();
+            mean(&places.map(|place| styles.rows[place]).collect::<Vec<_>>(), images)
+        };
+        styles.means = (0..styles.count()).map(of_each).collect();
+        styles
+    }
+
     fn count(&self) -> usize {
         self.found.partition.clusters()
     }
@@ -121,21 +137,17 @@ impl Styles {
         places.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         places.into_iter().take(n).map(|(_, place)| self.rows[place]).collect()
     }
+}
 
-    /// The mean image of one sub-cluster, or of all rows.
-    fn mean(&self, cluster: Option<usize>, images: &Images) -> Vec<f32> {
-        let rows: Vec<usize> = match cluster {
-            Some(cluster) => self.places(cluster).into_iter().map(|place| self.rows[place]).collect(),
-            None => self.rows.clone(),
-        };
-        let mut sums = vec![0.0_f64; images.channels * images.height * images.width];
-        for &row in &rows {
-            sums.iter_mut()
-                .zip(images.row(row))
-                .for_each(|(sum, v)| *sum += f64::from(v));
-        }
-        sums.iter().map(|sum| (sum / rows.len() as f64) as f32).collect()
+/// The mean of some images.
+fn mean(rows: &[usize], images: &Images) -> Vec<f32> {
+    let mut sums = vec![0.0_f64; images.channels * images.height * images.width];
+    for &row in rows {
+        sums.iter_mut()
+            .zip(images.row(row))
+            .for_each(|(sum, v)| *sum += f64::from(v));
     }
+    sums.iter().map(|sum| (sum / rows.len() as f64) as f32).collect()
 }
 
 /// All sub-clusters as one clustering; a row is in those of other experts with membership 0.
@@ -163,18 +175,17 @@ fn flat(styles: &[Styles], rows: usize) -> Clusters {
     flat
 }
 
-fn report(job: &JobContext, styles: &[Styles], images: &Images) -> Result<(), Failure> {
+fn report(job: &JobContext, styles: &[Styles]) -> Result<(), Failure> {
     let (mut parents, mut rows, mut shares) = (vec![], vec![], vec![]);
     let (mut agreements, mut distances) = (vec![], vec![]);
     for of in styles {
-        let whole = of.mean(None, images);
         for cluster in 0..of.count() {
             let own = of.places(cluster).len();
             parents.push(of.parent as u32);
             rows.push(own as u32);
             shares.push(own as f64 / of.rows.len() as f64);
             agreements.push(of.found.splits.first().map(|split| split.agreement));
-            distances.push(distance(&of.mean(Some(cluster), images), &whole));
+            distances.push(distance(&of.means[cluster], &of.mean));
         }
     }
     let n = parents.len();
@@ -200,9 +211,9 @@ fn means(styles: &[Styles], images: &Images) -> Picture {
     let most = styles.iter().map(Styles::count).max().unwrap_or(1);
     let mut picture = Picture::new(shape(images), if most > 1 { most + 1 } else { 1 });
     for of in styles {
-        picture.add(&of.mean(None, images));
+        picture.add(&of.mean);
         if of.count() > 1 {
-            (0..of.count()).for_each(|cluster| picture.add(&of.mean(Some(cluster), images)));
+            of.means.iter().for_each(|mean| picture.add(mean));
         }
         picture.end_row();
     }

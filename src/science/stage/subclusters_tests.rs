@@ -11,36 +11,29 @@ fn divided() -> Styles {
         labelled: 1.0,
         apart: true,
     };
-    Styles {
-        parent: 1,
-        rows: vec![3, 4, 7, 9],
-        codes: Matrix::new(4, 1, vec![0.0, 5.0, 90.0, 1.0]),
-        found: StableSplit {
-            partition: Partition {
-                labels: vec![0, 0, 1, 0],
-                memberships: Matrix::new(4, 2, vec![1.0, 0.0, 0.75, 0.25, 0.5, 0.5, 1.0, 0.0]),
-            },
-            minor: 0,
-            splits: vec![split],
+    let found = StableSplit {
+        partition: Partition {
+            labels: vec![0, 0, 1, 0],
+            memberships: Matrix::new(4, 2, vec![1.0, 0.0, 0.75, 0.25, 0.5, 0.5, 1.0, 0.0]),
         },
-    }
+        minor: 0,
+        splits: vec![split],
+    };
+    let codes = Matrix::new(4, 1, vec![0.0, 5.0, 90.0, 1.0]);
+    Styles::of(1, vec![3, 4, 7, 9], codes, found, &images())
 }
 
 /// An expert with one row, 0.
 fn whole() -> Styles {
-    Styles {
-        parent: 0,
-        rows: vec![0],
-        codes: Matrix::new(1, 3, vec![0.0; 3]),
-        found: StableSplit {
-            partition: Partition {
-                labels: vec![0],
-                memberships: Matrix::new(1, 1, vec![1.0]),
-            },
-            minor: 0,
-            splits: vec![],
+    let found = StableSplit {
+        partition: Partition {
+            labels: vec![0],
+            memberships: Matrix::new(1, 1, vec![1.0]),
         },
-    }
+        minor: 0,
+        splits: vec![],
+    };
+    Styles::of(0, vec![0], Matrix::new(1, 3, vec![0.0; 3]), found, &images())
 }
 
 /// Ten images of one pixel, 0, 10, … 90.
@@ -66,9 +59,13 @@ fn examples_are_nearest_to_the_mean_code() {
 
 #[test]
 fn mean_images_are_of_a_sub_cluster_or_of_all_its_experts_rows() {
-    let grey = |cluster| (divided().mean(cluster, &images())[0] * 255.0).round();
+    let of = divided();
+    let grey = |mean: &[f32]| (mean[0] * 255.0).round();
     // 23 / 4 · 10, and 16 / 3 · 10.
-    assert_eq!([grey(None), grey(Some(0)), grey(Some(1))], [58.0, 53.0, 70.0]);
+    assert_eq!(
+        [grey(&of.mean), grey(&of.means[0]), grey(&of.means[1])],
+        [58.0, 53.0, 70.0]
+    );
     assert!((distance(&[0.0, 1.0], &[0.0, 0.0]) - 0.5_f64.sqrt()).abs() < 1e-12);
 }
 

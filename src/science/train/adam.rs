@@ -2,11 +2,12 @@
 //!
 //! Burn's own optimisers key their records by random parameter ids and skip what does not match; a checkpoint needs names.
 
+use super::fit::Part;
 use crate::device::{AdamRule, AdamState, adam_step};
 use crate::nn::weights::Path;
 use crate::tensors::Named;
 use burn::module::{Module, ModuleMapper, Param};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Device, Tensor};
 use std::collections::BTreeMap;
 
 pub struct Adam {
@@ -30,7 +31,7 @@ impl Adam {
 
     /// One step, with gradients in parts that share no parameter. A parameter without a gradient keeps its value and its
     /// moments.
-    pub fn step<M: Module>(&mut self, module: M, gradients: &[Gradients]) -> M {
+    pub fn step<M: Module>(&mut self, module: M, gradients: &[Part]) -> M {
         self.steps += 1;
         module.map(&mut Step {
             adam: self,
@@ -89,7 +90,7 @@ impl Adam {
 
 struct Step<'a> {
     adam: &'a mut Adam,
-    gradients: &'a [Gradients],
+    gradients: &'a [Part],
     path: Path,
 }
 
@@ -103,7 +104,8 @@ impl ModuleMapper for Step<'_> {
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(gradient) = self.gradients.iter().find_map(|part| param.val().grad(part)) else {
+        let of_part = |part: &Part| Some((param.val().grad(&part.gradients)?, part.pace));
+        let Some((gradient, pace)) = self.gradients.iter().find_map(of_part) else {
             return param;
         };
         let gradient = gradient.flatten::<1>(0, D - 1);
@@ -117,7 +119,11 @@ impl ModuleMapper for Step<'_> {
         let param = param.map(|tensor| {
             let shape = tensor.dims();
             let flat = tensor.inner().flatten::<1>(0, D - 1);
-            let (next, after) = adam_step(flat, gradient, state, &self.adam.rule, self.adam.steps);
+            let rule = AdamRule {
+                lr: pace * self.adam.rule.lr,
+                ..self.adam.rule
+            };
+            let (next, after) = adam_step(flat, gradient, state, &rule, self.adam.steps);
             moments = Some(after);
             Tensor::from_inner(next.reshape(shape)).require_grad()
         });

@@ -34,7 +34,7 @@ pub fn damic_step(
     };
     let mut descent = Descent::of(experts, loss, &images, noise, weighing);
     let towards_gate = (descent.weights.clone() * log_p).sum_dim(1).mean().neg();
-    descent.gradients.push(towards_gate.backward());
+    descent.gradients.push(towards_gate.backward().into());
     let value = negative_log_likelihood(fixed, descent.costs.clone());
     let entropies = [sample_entropy(logits.clone()), negative_batch_entropy(logits.clone())];
     let values = descent.values(value, &softmax(logits, 1).detach(), entropies);

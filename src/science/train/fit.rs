@@ -15,15 +15,29 @@ use std::collections::BTreeMap;
 /// Gradients may come in parts that have no parameter in common: a mixture's experts descend one after another, so that
 /// one expert's activations are in memory at a time.
 pub struct Step {
-    pub gradients: Vec<Gradients>,
+    pub gradients: Vec<Part>,
     pub values: Tensor<1>,
+}
+
+/// Gradients of some of the parameters.
+pub struct Part {
+    pub gradients: Gradients,
+    /// The share of the learning rate at which these parameters step. Scaled gradients would not do: Adam divides by their
+    /// size.
+    pub pace: f64,
+}
+
+impl From<Gradients> for Part {
+    fn from(gradients: Gradients) -> Self {
+        Self { gradients, pace: 1.0 }
+    }
 }
 
 impl Step {
     /// One loss, [1], of all parameters.
     pub fn descend(loss: &Tensor<1>, values: Tensor<1>) -> Self {
         Self {
-            gradients: vec![loss.backward()],
+            gradients: vec![loss.backward().into()],
             values,
         }
     }

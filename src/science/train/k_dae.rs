@@ -36,6 +36,9 @@ pub fn k_dae_step(
 /// One-hot rows that name the least of each row's costs, [B, K].
 fn cheapest(costs: &Tensor<2>) -> Tensor<2> {
     let [_, experts] = costs.dims();
+    if experts == 1 {
+        return costs.ones_like(); // one_hot knows no single class
+    }
     let least = costs.clone().argmin(1).squeeze_dim::<1>(1);
     least.one_hot::<2>(experts).float()
 }
@@ -50,5 +53,11 @@ mod tests {
     fn each_row_goes_to_its_cheapest_expert_alone() {
         let costs = Tensor::from_floats([[2.0, 1.0, 3.0], [0.5, 1.0, 0.6]], &Device::flex());
         assert_eq!(host(cheapest(&costs)), [0.0, 1.0, 0.0, 1.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_single_expert_has_every_row() {
+        let costs = Tensor::from_floats([[2.0], [0.5]], &Device::flex());
+        assert_eq!(host(cheapest(&costs)), [1.0, 1.0]);
     }
 }

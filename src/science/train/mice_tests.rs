@@ -134,16 +134,17 @@ fn train(folder: &std::path::Path, epochs: u64, patience: u64) -> Result<(Mice, 
     };
     let rows: Vec<usize> = (0..ROWS).collect();
     training.fit(model, &rows, |model, rows, at: At| {
-        if at.step == 0 && at.epoch > 0 {
-            model.renew_prototypes();
-        }
         model.follow(0.9);
         let view = |purpose| {
             let noise = standard_normal(rows.len() * 16, &mut draws.at(purpose, at.epoch, at.step));
             let noise = Tensor::<4>::from_data(TensorData::new(noise, [rows.len(), 1, 4, 4]), &device);
             Tensor::from_inner(gather(&images, rows) + noise.mul_scalar(0.1))
         };
-        mice_step(model, 0.5, ["student", "teacher", "gate"].map(view))
+        let step = mice_step(model, 0.5, ["student", "teacher", "gate"].map(view));
+        if at.step + 1 == (ROWS / 8) as u64 {
+            model.renew_prototypes();
+        }
+        step
     })
 }
 

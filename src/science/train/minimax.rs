@@ -97,7 +97,7 @@ pub fn minimax_step(
     let by_gram = upload(&by_gram, &device);
     // The gate sees its shares under fixed costs.
     let towards_gate = p.clone().matmul(by_errors) * descent.costs.clone() + p.clone().matmul(by_gram) * p;
-    descent.gradients.push(towards_gate.sum_dim(1).mean().backward());
+    descent.gradients.push(towards_gate.sum_dim(1).mean().backward().into());
     let value = Tensor::from_data(TensorData::new(vec![value as f32], [1]), &device);
     let entropies = [sample_entropy(logits.clone()), negative_batch_entropy(logits)];
     Step {

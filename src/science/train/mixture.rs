@@ -1,7 +1,7 @@
 //! The objective of the thesis' joint stage; with costs alone it is that of plain MoA.
 
 use super::experts::{Descent, Weighing};
-use super::fit::Step;
+use super::fit::{Part, Step};
 use super::loss::{AutoencoderLoss, negative_batch_entropy, sample_entropy};
 use super::objective::Noise;
 use crate::nn::autoencoder::Autoencoder;
@@ -16,33 +16,34 @@ pub struct Weights {
     pub alpha: f64,
     /// Of the negative batch entropy.
     pub beta: f64,
-    /// Of R's gradient into the manager.
-    pub released: f64,
+    /// Share of the learning rate at which the manager steps.
+    pub pace: f64,
 }
 
 /// One step of the mixture, L = R + α S + β B (thesis, joint stage): R the mean over rows of Σ_k p_k d_k, S the mean
 /// entropy of a row's p, B the negative entropy of the batch mean of p. `noise` has one entry per expert.
 ///
-/// Gradients of R reach the manager: dR/dp is the experts' cost, the only signal it gets from them. `released`, in [0, 1],
-/// scales that signal; it changes no value.
+/// Gradients of R reach the manager: dR/dp is the experts' cost, the only signal it gets from them.
 pub fn mixture_step(
     manager: &Manager,
     experts: &[Autoencoder],
     loss: &AutoencoderLoss,
     images: Tensor<4>,
     noise: Vec<Noise>,
-    Weights { alpha, beta, released }: Weights,
+    Weights { alpha, beta, pace }: Weights,
 ) -> Step {
     let logits = manager.forward(images.clone());
     let p = softmax(logits.clone(), 1);
     let shares = p.clone().detach();
     let mut descent = Descent::of(experts, loss, &images, noise, Weighing::Given(&shares));
-    let towards_manager = p.mul_scalar(released) + shares.clone().mul_scalar(1.0 - released);
-    let r = (towards_manager * descent.costs.clone()).sum_dim(1).mean();
+    let r = (p * descent.costs.clone()).sum_dim(1).mean();
     let (s, b) = (sample_entropy(logits.clone()), negative_batch_entropy(logits));
     let total = r + s.clone().mul_scalar(alpha) + b.clone().mul_scalar(beta);
     let values = descent.values(total.clone(), &shares, [s, b]);
-    descent.gradients.push(total.backward());
+    descent.gradients.push(Part {
+        gradients: total.backward(),
+        pace,
+    });
     Step {
         gradients: descent.gradients,
         values,

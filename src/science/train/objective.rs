@@ -1,7 +1,7 @@
 //! What one step of an autoencoder descends, from explicit noise.
 
 use super::fit::Step;
-use super::loss::{AutoencoderLoss, Terms};
+use super::loss::AutoencoderLoss;
 use crate::nn::autoencoder::Autoencoder;
 use burn::tensor::Tensor;
 use moelab_stages::network::Variant;
@@ -28,7 +28,9 @@ pub fn autoencoder_columns(loss: &AutoencoderLoss) -> Vec<String> {
 
 /// One step of an autoencoder on images [B, C, D, D]: the mean over rows of its cost.
 pub fn autoencoder_step(model: &Autoencoder, loss: &AutoencoderLoss, images: Tensor<4>, noise: Noise) -> Step {
-    let terms = cost(model, loss, images, noise);
+    let posterior = model.encode(images.clone());
+    let logits = model.decode(posterior.sample(noise.posterior));
+    let terms = loss.terms(images, logits, &posterior, noise.prior);
     let total = loss.total(&terms).mean();
     let means = [Some(terms.reconstruction), terms.divergence, terms.l1]
         .into_iter()
@@ -36,10 +38,4 @@ pub fn autoencoder_step(model: &Autoencoder, loss: &AutoencoderLoss, images: Ten
         .map(Tensor::mean);
     let values = Tensor::cat(std::iter::once(total.clone()).chain(means).collect(), 0).detach();
     Step::descend(&total, values)
-}
-
-pub(super) fn cost(model: &Autoencoder, loss: &AutoencoderLoss, images: Tensor<4>, noise: Noise) -> Terms {
-    let posterior = model.encode(images.clone());
-    let logits = model.decode(posterior.sample(noise.posterior));
-    loss.terms(images, logits, &posterior, noise.prior)
 }

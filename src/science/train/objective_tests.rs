@@ -144,7 +144,7 @@ fn mixture_agrees(choice: Choice) {
     let weights = Weights {
         alpha: meta.alpha,
         beta: meta.beta,
-        released: 1.0,
+        pace: 1.0,
     };
     let step = mixture_step(
         model.manager.as_ref().unwrap(),

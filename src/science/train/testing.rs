@@ -1,12 +1,12 @@
 //! What tests of training share: values from PyTorch (scripts/fixtures) to compare losses and gradients with, and someone
 //! who stops a run.
 
-use super::fit::{Step, Watcher};
+use super::fit::{Part, Step, Watcher};
 use crate::device::{self, Choice};
 use crate::nn::weights::{self, Path};
 use crate::tensors::{Named, TensorFile, host};
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Device, Tensor};
 use serde::de::DeserializeOwned;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -69,7 +69,7 @@ pub fn put<N: Module>(module: N, given: BTreeMap<String, Named>) -> N {
 
 struct Collect<'a> {
     path: Path,
-    gradients: &'a [Gradients],
+    gradients: &'a [Part],
     found: BTreeMap<String, Vec<f32>>,
 }
 
@@ -86,7 +86,7 @@ impl ModuleVisitor for Collect<'_> {
         let parts: Vec<_> = self
             .gradients
             .iter()
-            .filter_map(|part| param.val().grad(part))
+            .filter_map(|part| param.val().grad(&part.gradients))
             .collect();
         assert!(parts.len() <= 1, "{} has a gradient in two parts", self.path.name());
         self.found

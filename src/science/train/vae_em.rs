@@ -50,10 +50,10 @@ impl Em {
     }
 }
 
-/// The temperature of an E-step: from `start` in equal ratios down to 1 at half of the `rounds`, and 1 from there.
-pub fn temperature(start: f64, round: u64, rounds: u64) -> f64 {
-    let over = rounds as f64 / 2.0;
-    start.powf((1.0 - round as f64 / over).max(0.0))
+/// The temperature of E-step `step` of `steps`: from `start` in equal ratios down to 1 at half of them, and 1 from there.
+pub fn temperature(start: f64, step: u64, steps: u64) -> f64 {
+    let over = steps as f64 / 2.0;
+    start.powf((1.0 - step as f64 / over).max(0.0))
 }
 
 #[cfg(test)]
@@ -64,8 +64,8 @@ mod tests {
     use burn::tensor::Device;
 
     #[test]
-    fn the_temperature_falls_to_one_at_half_of_the_rounds_and_stays() {
-        let at = |round| temperature(16.0, round, 8);
+    fn the_temperature_falls_from_the_first_e_step_to_one_at_half_of_them_and_stays() {
+        let at = |step| temperature(16.0, step, 8);
         assert_eq!([0, 2, 4, 7].map(at), [16.0, 4.0, 1.0, 1.0]);
         assert_eq!(temperature(1.0, 0, 8), 1.0);
         assert_eq!(temperature(9.0, 0, 1), 9.0);

@@ -35,46 +35,37 @@ pub(super) fn maximise(points: &Matrix, responsibilities: &[f64], config: &GmmCo
         .zip(&masses)
         .map(|(moment, mass)| moment.iter().map(|m| m / mass).collect())
         .collect();
-    let second = sum_units(
-        responsibilities,
-        components,
-        components * cols * cols,
-        |row, shares, sums| {
-            let point = points.row(row);
-            let mut centred = vec![0.0; cols];
-            for (component, &share) in shares.iter().enumerate() {
-                // Below this a row adds nothing to a sum in f64.
-                if share < 1e-18 {
-                    continue;
-                }
-                for (c, (&x, mean)) in centred.iter_mut().zip(point.iter().zip(&means[component])) {
-                    *c = f64::from(x) - mean;
-                }
-                let sum = &mut sums[component * cols * cols..(component + 1) * cols * cols];
-                for i in 0..cols {
-                    let left = share * centred[i];
-                    sum[i * cols..i * cols + i + 1]
-                        .iter_mut()
-                        .zip(&centred)
-                        .for_each(|(s, c)| *s += left * c);
-                }
+    // A component at a time on each core: sums of parts of the rows, D × D each and one per component, would need gigabytes.
+    let covariance = |component: usize| {
+        let (mean, mass) = (&means[component], masses[component]);
+        let mut covariance = vec![0.0; cols * cols];
+        let mut centred = vec![0.0; cols];
+        for row in 0..rows {
+            let share = responsibilities[row * components + component];
+            // Below this a row adds nothing to a sum in f64.
+            if share < 1e-18 {
+                continue;
             }
-        },
-    );
-    let covariances = second
-        .chunks(cols * cols)
-        .zip(&masses)
-        .map(|(sum, mass)| {
-            let mut covariance = vec![0.0; cols * cols];
+            for (c, (&x, mean)) in centred.iter_mut().zip(points.row(row).iter().zip(mean)) {
+                *c = f64::from(x) - mean;
+            }
             for i in 0..cols {
-                for j in 0..=i {
-                    let value = sum[i * cols + j] / mass + if i == j { config.reg_covar } else { 0.0 };
-                    (covariance[i * cols + j], covariance[j * cols + i]) = (value, value);
-                }
+                let left = share * centred[i];
+                covariance[i * cols..i * cols + i + 1]
+                    .iter_mut()
+                    .zip(&centred)
+                    .for_each(|(sum, c)| *sum += left * c);
             }
-            covariance
-        })
-        .collect();
+        }
+        for i in 0..cols {
+            for j in 0..=i {
+                let value = covariance[i * cols + j] / mass + if i == j { config.reg_covar } else { 0.0 };
+                (covariance[i * cols + j], covariance[j * cols + i]) = (value, value);
+            }
+        }
+        covariance
+    };
+    let covariances = (0..components).into_par_iter().map(covariance).collect();
     Mixture {
         weights: masses.iter().map(|mass| mass / rows as f64).collect(),
         means,
