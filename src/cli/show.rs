@@ -5,8 +5,8 @@ use crate::exit::Exit;
 use crate::setup::{Setup, store_if_any};
 use moelab_engine::plan::NodeId;
 use moelab_engine::plan::select::Filter;
-use moelab_engine::run::{Question, Status, plan_status};
 use moelab_engine::store::{Manifest, Store};
+use moelab_results::Stored;
 use moelab_results::lineage::{self, Lineage};
 use serde_json::json;
 use std::io::{Write, stdout};
@@ -81,15 +81,11 @@ pub fn is_key(name: &Path) -> Option<&str> {
 /// Says why an action has no result.
 pub fn unfinished(common: &Common, setup: &Setup, store: Option<&Store>, node: NodeId) -> Result<Exit, Exit> {
     let data = std::path::absolute(&common.data)?;
-    let all = plan_status(&setup.plan, &setup.registry, store, &data, Question::default());
-    let why = all.iter().find(|one| one.node == node).map(|one| one.why.clone());
-    let why = why
-        .filter(|why| !why.is_empty())
-        .map_or_else(String::new, |why| format!(" ({why})"));
-    let stage = &setup.plan.graph[node].stage;
-    Ok(Exit::Usage(format!(
-        "`{stage}` has not run yet{why}: `moelab run` makes it"
-    )))
+    let stored = Stored::look(setup.source(store, &data));
+    Ok(match stored.finished(node) {
+        Err(why) => why.into(),
+        Ok(_) => Exit::Usage("it has finished just now: ask again".into()),
+    })
 }
 
 /// The finished action that is meant.
@@ -102,19 +98,8 @@ pub fn find(common: &Common, args: &One) -> Result<(Store, Manifest), Exit> {
         .map_err(|e| Exit::Usage(e.to_string()))?;
     let store = store_if_any(&common.store)?;
     let data = std::path::absolute(&common.data)?;
-    let all = plan_status(&setup.plan, &setup.registry, store.as_ref(), &data, Question::default());
-    let status = all.iter().find(|one| one.node == node);
-    let done = status
-        .filter(|one| one.status == Status::Cached)
-        .and_then(|one| one.key);
-    match (store, done) {
-        (Some(store), Some(key)) => match store.lookup(&key) {
-            Some(manifest) => Ok((store, manifest)),
-            None => Err(Exit::Usage(format!(
-                "the result of `{}` is gone from the store",
-                args.stage
-            ))),
-        },
-        (store, _) => Err(unfinished(common, &setup, store.as_ref(), node)?),
-    }
+    let manifest = Stored::look(setup.source(store.as_ref(), &data))
+        .finished(node)?
+        .clone();
+    Ok((store.expect("only a store says that something is done"), manifest))
 }

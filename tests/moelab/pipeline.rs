@@ -269,6 +269,23 @@ fn from_a_folder_within_a_project_its_store_is_found() {
 }
 
 #[test]
+fn a_wrong_form_of_a_data_set_is_told_by_its_fields() {
+    let lab = Lab::new();
+    for (dataset, part) in [
+        ("{folders: x}", "did you mean `folder`?"),
+        ("{arrays: {feature: x.npy}}", "did you mean `features`?"),
+        ("{arrays: x.npy}", "expects a mapping"),
+        ("{}", "got an empty one"),
+    ] {
+        lab.tiny("seeds: 1\n", "");
+        let text = std::fs::read_to_string(lab.path("experiments/tiny.yaml")).unwrap();
+        lab.write("experiments/tiny.yaml", &text.replace("dataset: digits", &format!("dataset: {dataset}")));
+        let said = lab.moelab(&["plan", "tiny"]);
+        assert!(said.code == 2 && said.err.contains(part), "{dataset}: {}", said.err);
+    }
+}
+
+#[test]
 fn nobody_listening_ends_no_run() {
     let lab = Lab::new();
     lab.tiny("seeds: 1\n", "");

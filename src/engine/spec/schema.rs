@@ -178,10 +178,35 @@ fn branches(
             })
         })
         .collect();
-    if let [errors] = meta_single(&meant) {
+    // Of several mappings, the one whose fields are there.
+    let lacks = |errors: &Vec<ValidationError<'static>>| !required(std::slice::from_ref(errors), &here).is_empty();
+    let whole: Vec<_> = meant.iter().copied().filter(|errors| !lacks(errors)).collect();
+    if let [errors] = if meant.len() == 1 { &meant[..] } else { &whole[..] } {
         for inner in errors.iter() {
             explain(inner, root, out);
         }
+        return;
+    }
+    let wanted = required(context, &here);
+    if let (Some(map), false) = (error.instance().as_object(), wanted.is_empty()) {
+        let quoted = |names: Vec<&str>| {
+            names
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(" or ")
+        };
+        let got = match map.is_empty() {
+            true => "an empty one".to_owned(),
+            false => format!("one with {}", quoted(map.keys().map(String::as_str).collect())),
+        };
+        let near = map.keys().find_map(|key| words::nearest(key, wanted.iter().copied()));
+        out.push(Misfit {
+            path: here,
+            key: false,
+            message: format!("expects a mapping with {}, got {got}", quoted(wanted)),
+            hint: near.map(|near| format!("did you mean `{near}`?")),
+        });
         return;
     }
     let (mut types, mut options) = (Vec::new(), Vec::new());
@@ -232,8 +257,18 @@ fn branches(
     });
 }
 
-fn meta_single<'e>(meant: &'e [&'e Vec<ValidationError<'static>>]) -> &'e [&'e Vec<ValidationError<'static>>] {
-    if meant.len() == 1 { meant } else { &[] }
+/// The fields that mappings at this place lack, by alternatives.
+fn required<'e>(alternatives: &'e [Vec<ValidationError<'static>>], here: &[String]) -> Vec<&'e str> {
+    use ValidationErrorKind as Kind;
+    let mut found = Vec::new();
+    for error in alternatives.iter().flatten().filter(|error| steps(error) == here) {
+        match error.kind() {
+            Kind::Required { property } => found.extend(property.as_str()),
+            Kind::AnyOf { context } | Kind::OneOfNotValid { context } => found.extend(required(context, here)),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The fields of the object schema that refused a field.

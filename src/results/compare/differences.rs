@@ -62,7 +62,18 @@ impl Differences {
             Some(pair) => values.iter().any(|value| value != pair),
             None => true,
         });
-        let mut parts: Vec<String> = other.map(|(name, values)| format!("{name} {}", told(values))).collect();
+        // In the order of the pipeline: what was loaded is told first.
+        let (Question::Experiments(source, _) | Question::Axis { source, .. }) = question;
+        let stages = &source.experiment.pipeline.stages;
+        let place = |name: &str| {
+            stages
+                .iter()
+                .position(|stage| Some(stage.name.as_str()) == name.split('.').next())
+        };
+        let mut other: Vec<_> = other.collect();
+        other.sort_by_key(|(name, _)| place(name));
+        let told = |(name, values)| format!("{name} {}", told(values));
+        let mut parts: Vec<String> = other.into_iter().map(told).collect();
         if parts.len() > TOLD {
             let more = parts.len() - TOLD;
             parts.truncate(TOLD);
