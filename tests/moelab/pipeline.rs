@@ -279,7 +279,10 @@ fn a_wrong_form_of_a_data_set_is_told_by_its_fields() {
     ] {
         lab.tiny("seeds: 1\n", "");
         let text = std::fs::read_to_string(lab.path("experiments/tiny.yaml")).unwrap();
-        lab.write("experiments/tiny.yaml", &text.replace("dataset: digits", &format!("dataset: {dataset}")));
+        lab.write(
+            "experiments/tiny.yaml",
+            &text.replace("dataset: digits", &format!("dataset: {dataset}")),
+        );
         let said = lab.moelab(&["plan", "tiny"]);
         assert!(said.code == 2 && said.err.contains(part), "{dataset}: {}", said.err);
     }
