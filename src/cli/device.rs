@@ -22,14 +22,18 @@ pub fn resolve(asked: &str, worker: &Path) -> Result<Devices, Exit> {
     if devices.accelerators().is_empty() {
         return Ok(devices);
     }
-    let there = said(Command::new(worker).arg("devices"));
-    let names = devices.accelerators().iter().map(|device| device.name.as_str());
-    if let Some(missing) = names.into_iter().find(|name| there.lines().all(|line| line != *name)) {
+    // What `auto` found is there.
+    if asked != "auto" {
+        let there = said(Command::new(worker).arg("devices"));
         let there: Vec<&str> = there.lines().collect();
-        return Err(Exit::Usage(format!(
-            "--device: there is no {missing} here; there is {}. `moelab doctor` says what CUDA lacks",
-            there.join(", ")
-        )));
+        let all = devices.accelerators();
+        if let Some(missing) = all.iter().find(|device| !there.contains(&device.name.as_str())) {
+            return Err(Exit::Usage(format!(
+                "--device: there is no {} here; there is {}. `moelab doctor` says what CUDA lacks",
+                missing.name,
+                there.join(", ")
+            )));
+        }
     }
     let listed =
         said(Command::new("nvidia-smi").args(["--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]));

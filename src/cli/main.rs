@@ -46,7 +46,8 @@ use tracing_subscriber::EnvFilter;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What was typed. Folders that were not named are those of the project that the experiments are found in, which may lie above.
+/// What was typed. Folders that were not named are those of the project that the experiments are found in, which may lie
+/// above.
 fn read() -> Args {
     let matches = Args::command().get_matches();
     let mut args = Args::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());

@@ -50,7 +50,8 @@ pub fn print(
     Ok(!table.complete() || !table.below_min_seeds().is_empty())
 }
 
-/// Writes to a file or to standard output, in the format asked for or that of the file's ending, and the notes that have no place in the document to standard error.
+/// Writes to a file or to standard output, in the format asked for or that of the file's ending, and the notes that have no
+/// place in the document to standard error.
 pub fn output(
     format: Option<TableFormat>,
     to: Option<&Path>,

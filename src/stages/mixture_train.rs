@@ -220,3 +220,33 @@ pub fn stage() -> Stage {
         accelerated: always,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use moelab_engine::stage::Connected;
+    use serde_json::{Value, json};
+
+    fn refusal(settings: Value, ports: &[&str]) -> String {
+        let settings = serde_json::to_value(typed::<MixtureTrain>(&settings)).unwrap();
+        let connected = Connected(ports.iter().map(|port| (*port, false)).collect());
+        let refused = (stage().check)(&settings, &connected).err();
+        refused.map_or_else(String::new, |unfit| unfit.to_string())
+    }
+
+    #[test]
+    fn a_warm_up_leaves_epochs_to_the_method_and_belongs_to_two_of_them() {
+        let damic = |warm_up, epochs| json!({"method": "damic", "warm_up": warm_up, "epochs": epochs});
+        assert_eq!(refusal(damic(5, 6), &["images", "clusters"]), "");
+        assert!(refusal(damic(6, 6), &["images", "clusters"]).contains("takes all"));
+        let em = json!({"method": "vae_em", "warm_up": 5});
+        assert!(refusal(em, &["images", "clusters"]).contains("damic and k_dae"));
+    }
+
+    #[test]
+    fn mixae_needs_its_entropies() {
+        let mixae = |beta| json!({"method": "mixae", "n_experts": 3, "beta": beta});
+        assert_eq!(refusal(mixae(1.0), &["images"]), "");
+        assert!(refusal(mixae(0.0), &["images"]).contains("entropies"));
+    }
+}

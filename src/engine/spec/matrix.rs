@@ -52,6 +52,13 @@ pub struct Axis {
     pub choices: Vec<Choice>,
 }
 
+impl Axis {
+    /// Whether every row has it.
+    pub fn always(&self) -> bool {
+        self.choices.iter().all(|choice| choice.when.is_empty())
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Choice {
     pub value: Value,
@@ -311,7 +318,7 @@ impl<'m> Reader<'_, 'm> {
                 let text = value.as_str().filter(|text| all.contains(*text));
                 let hint = text.map_or_else(
                     || format!("it is one of {shown}"),
-                    |text| format!("write {text} without quotes: it is a number there"),
+                    |text| format!("write {text} without quotes: it is no text there"),
                 );
                 self.problems.push(problem.hint(hint));
             }
@@ -324,9 +331,7 @@ impl<'m> Reader<'_, 'm> {
 type Taken<'a> = BTreeMap<&'a str, (BTreeSet<String>, String)>;
 
 fn taken(axes: &[Axis]) -> Taken<'_> {
-    let always = axes
-        .iter()
-        .filter(|axis| axis.choices.iter().all(|choice| choice.when.is_empty()));
+    let always = axes.iter().filter(|axis| axis.always());
     always
         .map(|axis| {
             let shown: Vec<String> = axis.choices.iter().map(|c| words::plain(&c.value)).collect();

@@ -117,7 +117,8 @@ pub fn overrides(params: &mut Map<String, Value>, given: &[String], problems: &m
 
 /// Reports values for parameters that are an axis in every row: nothing would ever read them.
 pub fn shadowed(matrix: &Matrix, given: &[String], source: &Source, problems: &mut Vec<Problem>) {
-    let always = |axis: &&Axis| matrix.include.is_empty() && axis.choices.iter().all(|choice| choice.when.is_empty());
+    // A row of `include` may leave the axis out.
+    let always = |axis: &&Axis| matrix.include.is_empty() && axis.always();
     for axis in matrix.axes.iter().filter(always) {
         let values: Vec<String> = axis.choices.iter().map(|choice| words::plain(&choice.value)).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();

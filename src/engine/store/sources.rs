@@ -64,7 +64,8 @@ impl SourceMemory {
         }
     }
 
-    /// The digest of a file, or of a folder, which is read each time.  `how` names the way `hash` reads it (`raw`, `gunzip`, …), so that two ways do not mix.
+    /// The digest of a file, or of a folder, which is read each time.  `how` names the way `hash` reads it (`raw`, `gunzip`,
+    /// …), so that two ways do not mix.
     pub fn digest(
         &mut self,
         file: &Path,
@@ -90,9 +91,10 @@ impl SourceMemory {
             }
             Err(e) => return Err(e),
         };
-        let stamp = Stamp::of(&open.metadata()?);
+        let meta = open.metadata()?;
+        let stamp = Stamp::of(&meta);
         // A folder's stamp says nothing of what lies deeper in it: it is remembered for when it is gone, and no longer.
-        let whole = !open.metadata()?.is_dir();
+        let whole = !meta.is_dir();
         if let Some(known) = known
             && known.still
             && known.stamp == stamp
@@ -102,8 +104,9 @@ impl SourceMemory {
         let digest = hash(&mut open)?;
         // Changed while it was read: the digest may be of a mixture, so it must not be trusted later.
         let still = whole && stamp.still(now) && Stamp::of(&open.metadata()?) == stamp;
-        self.files.insert(name, Remembered { stamp, digest, still });
-        self.changed = true;
+        let newest = Remembered { stamp, digest, still };
+        self.changed |= known != Some(&newest);
+        self.files.insert(name, newest);
         Ok(SourceDigest::Current(digest))
     }
 

@@ -131,3 +131,26 @@ impl ModuleMapper for Step<'_> {
         param
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensors::host;
+    use burn::nn::LinearConfig;
+
+    #[test]
+    fn a_part_steps_at_its_pace() {
+        let device = Device::flex().autodiff();
+        let moved = |pace: f64| {
+            let module = LinearConfig::new(1, 1).init(&device);
+            let before = host(module.weight.val().inner())[0];
+            let gradients = module.weight.val().powi_scalar(2).add_scalar(1.0).sum().backward();
+            let after = Adam::new(0.1).step(module, &[Part { gradients, pace }]);
+            (host(after.weight.val().inner())[0] - before).abs()
+        };
+        // Adam's first step is as long as its rate, whatever the gradient.
+        for (pace, expected) in [(0.0, 0.0), (0.5, 0.05), (1.0, 0.1)] {
+            assert!((moved(pace) - expected).abs() < 1e-4, "{pace}");
+        }
+    }
+}

@@ -72,6 +72,8 @@ fn the_dimension_is_the_smallest_that_reaches_the_share() {
         [1, 1, 2, 2, 3, 4]
     );
     assert_eq!(dimension_for(&[0.1; 10], 1.0), 10);
+    assert_eq!(dimension_for(&[0.0; 10], 0.9), 1);
+    assert_eq!(dimension_for(&[], 0.9), 1);
 }
 
 #[test]
