@@ -57,8 +57,8 @@ fn read() -> Args {
         below.or(source(&matches)) != Some(ValueSource::DefaultValue)
     };
     let root = std::env::current_dir().ok().and_then(|here| {
-        let above = here.ancestors().find(|folder| folder.join("experiments").is_dir())?;
-        (above != here).then(|| above.to_owned())
+        let project = moelab_engine::spec::project(&here)?;
+        (project != here).then_some(project)
     });
     if let Some(root) = root {
         for (option, folder) in [("store", &mut args.common.store), ("data", &mut args.common.data)] {

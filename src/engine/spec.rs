@@ -39,7 +39,7 @@ use std::path::{Path, PathBuf};
 
 pub use cells::Row;
 pub use fields::{NAME, is_name};
-pub use find::experiments;
+pub use find::{experiments, project};
 pub use metrics::{Metric, Reading, Reduce};
 pub use pipeline::{InputSpec, Pipeline, StageSpec};
 pub use report::{Problem, Report};

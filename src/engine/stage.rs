@@ -186,7 +186,7 @@ pub struct Output {
     pub value: bool,
     /// May be missing from a finished action (labels of a data set that has none).
     pub optional: bool,
-    /// Of a JSON document: what it may hold, each with its meaning. For people: nothing is checked against it.
+    /// Of a JSON document: what it may hold, each with its meaning. Where this is told, a metric has to be one of them.
     pub fields: &'static [(&'static str, &'static str)],
 }
 

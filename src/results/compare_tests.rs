@@ -62,11 +62,14 @@ fn six_seeds_are_enough_and_holm_counts_the_rows() {
         .map(|row| (row.outcome.p().unwrap(), row.holm.unwrap()))
         .collect();
     assert_eq!(p, [(1.0, 1.0), (0.03125, 0.0625)]);
+    let notes = comparison.notes().join("\n");
     assert!(
-        !comparison.notes().iter().any(|note| note.contains("too few")),
-        "{:?}",
-        comparison.notes()
+        notes.contains("after Holm no row can be significant at 0.05"),
+        "{notes}"
     );
+    assert!(notes.contains("pairs take 7 seeds"), "{notes}");
+    let alone = alphas(&bench, [json!(10), json!(1)], &["acc"]).unwrap();
+    assert!(!alone.notes().join("\n").contains("too few"), "one test needs no Holm");
 }
 
 #[test]
@@ -148,7 +151,8 @@ fn a_condition_holds_for_the_side_that_knows_it() {
         let question = Question::Experiments(bench.source(), bench.source());
         Comparison::build(&question, &["acc".into()], &filter(conditions))
     };
-    assert_eq!(build(&["alpha=10"]).unwrap().rows.len(), 1);
+    let one = build(&["alpha=10"]).unwrap();
+    assert_eq!((one.rows.len(), &one.names[0][..]), (1, "e"), "a condition is no name");
     assert!(refusal(build(&["alhpa=10"])).contains("did you mean `alpha`?"));
 }
 

@@ -104,10 +104,10 @@ fn curves(store: &Store, manifest: &Manifest) -> Result<Vec<Curve>, ResultsError
     Ok(curves)
 }
 
-/// The numbers of an action's JSON outputs, nested names joined by dots.
-fn numbers(manifest: &Manifest) -> BTreeMap<String, f64> {
+/// The numbers of an action's JSON outputs by name. One that is called as a curve is that curve's end, and left out.
+fn numbers(values: &BTreeMap<String, Value>, curves: &[Curve]) -> BTreeMap<String, f64> {
     let mut found = BTreeMap::new();
-    for (output, value) in &manifest.values {
+    for (output, value) in values {
         match value {
             Value::Object(fields) => {
                 found.extend(fields.iter().filter_map(|(name, v)| Some((name.clone(), v.as_f64()?))));
@@ -115,6 +115,7 @@ fn numbers(manifest: &Manifest) -> BTreeMap<String, f64> {
             other => found.extend(other.as_f64().map(|value| (output.clone(), value))),
         }
     }
+    found.retain(|name, _| curves.iter().all(|curve| curve.name != *name));
     found
 }
 

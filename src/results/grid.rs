@@ -129,12 +129,9 @@ impl Grid {
             row.push(reference.source.clone());
             grid.publish(row);
         }
-        if table.print == Cells::MeanCi {
-            let level = 100.0 * crate::statistics::LEVEL;
-            grid.notes.insert(
-                0,
-                format!("[ ] holds the mean with {level} % confidence (bootstrap over the seeds)"),
-            );
+        // What mean ± std says of itself.
+        if table.print != Cells::MeanStd {
+            grid.notes.insert(0, format!("cells: {}", cells(table.print)));
         }
         grid.heads = heads;
         grid
@@ -293,6 +290,17 @@ fn digits(table: &Table) -> BTreeMap<&str, Digits> {
 /// Seeds asked for, as the first cell that depends on seeds has it.
 fn seeds_of(cells: &[&Cell]) -> u32 {
     cells.iter().find(|cell| cell.seeded).map_or(1, |cell| cell.expected)
+}
+
+/// What cells hold, in words.
+pub(crate) fn cells(print: Cells) -> String {
+    let level = 100.0 * crate::statistics::LEVEL;
+    match print {
+        Cells::MeanStd => "mean ± sample standard deviation over seeds".into(),
+        Cells::MeanCi => format!("mean over seeds [its interval of {level} % confidence, bootstrap over the seeds]"),
+        Cells::MedianRange => "median over seeds [least, greatest]".into(),
+        Cells::Mean => "mean over seeds".into(),
+    }
 }
 
 fn text(cell: &Cell, print: Cells, digits: Digits, uniform: bool) -> String {

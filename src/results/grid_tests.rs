@@ -125,10 +125,15 @@ fn cells_are_printed_as_the_experiment_says() {
     let with = |cells| {
         let mut build = sample(&[(10, &[Some(0.9), Some(0.7), Some(0.5)])]);
         build.input.cells = cells;
-        pivot(build).ours[0][1].clone()
+        let grid = pivot(build);
+        (grid.ours[0][1].clone(), grid.notes.first().cloned().unwrap_or_default())
     };
-    assert_eq!(with(Cells::MeanStd), "0.700 ± 0.200");
-    assert_eq!(with(Cells::MedianRange), "0.700 [0.500, 0.900]");
-    assert_eq!(with(Cells::Mean), "0.700");
-    assert_eq!(with(Cells::MeanCi), "0.700 [0.500, 0.900]");
+    assert_eq!(with(Cells::MeanStd), ("0.700 ± 0.200".into(), String::new()));
+    let (text, note) = with(Cells::MedianRange);
+    assert_eq!(text, "0.700 [0.500, 0.900]");
+    assert!(note.contains("median") && note.contains("least"), "{note}");
+    let (text, note) = with(Cells::MeanCi);
+    assert_eq!(text, "0.700 [0.500, 0.900]");
+    assert!(note.contains("confidence"), "{note}");
+    assert_eq!(with(Cells::Mean).0, "0.700");
 }

@@ -3,7 +3,7 @@
 mod view;
 
 use crate::error::ResultsError;
-use crate::input::Metric;
+use crate::input::{Better, Metric};
 use crate::reading::{Histories, read};
 use crate::source::Source;
 use crate::survey::Survey;
@@ -172,7 +172,7 @@ pub fn numbers(source: &Source<'_>, metric: &str, filter: &Filter) -> Result<Vec
     };
     let nodes = source.plan.matching(experiment, &declared.stage, filter)?;
     let survey = Survey::of(source, nodes.iter().copied());
-    let metric: Metric = crate::source::metric(declared, None);
+    let metric: Metric = crate::source::metric(declared, Better::Neither);
     let number = |node: NodeId| {
         let action = survey.action(node, std::slice::from_ref(&metric))?;
         let found = read(&metric, &action, &mut Histories::default())?;

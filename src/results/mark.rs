@@ -2,7 +2,8 @@
 
 use crate::input::{Better, Input};
 use crate::pairing::{Pairing, pair};
-use crate::statistics::{ALPHA, student};
+use crate::statistics::ALPHA;
+use crate::statistics::student::{self, Estimate};
 use crate::table::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,8 +104,10 @@ pub(crate) fn mark(cells: &mut [Cell], inputs: &[Input]) -> Option<Legend> {
             if score(rival) == score(best) {
                 return Some(Mark::Best);
             }
-            let p = p_value(&cells[rival], &cells[best], &mut legend);
-            p.is_some_and(|p| p >= ALPHA).then_some(Mark::NotWorse)
+            // On the seeds that both have, the order may be another than that of the means.
+            let found = test(&cells[rival], &cells[best], &mut legend);
+            let not_worse = |found: Estimate| found.p >= ALPHA || sign * found.difference <= 0.0;
+            found.is_some_and(not_worse).then_some(Mark::NotWorse)
         };
         let marks: Vec<_> = rivals.into_iter().map(|rival| (rival, mark_of(rival))).collect();
         marks.into_iter().for_each(|(rival, mark)| cells[rival].mark = mark);
@@ -112,8 +115,8 @@ pub(crate) fn mark(cells: &mut [Cell], inputs: &[Input]) -> Option<Legend> {
     marked.then_some(legend)
 }
 
-/// Two-sided; none if there is nothing to test.
-fn p_value(a: &Cell, b: &Cell, legend: &mut Legend) -> Option<f64> {
+/// By how much `b` is above `a`; none if there is nothing to test.
+fn test(a: &Cell, b: &Cell, legend: &mut Legend) -> Option<Estimate> {
     let (found, kind) = match pair(&a.values, &b.values) {
         Pairing::Paired(differences) => (student::paired(&differences), &mut legend.paired),
         Pairing::Unpaired(a, b) => (student::welch(&a, &b), &mut legend.unpaired),
@@ -121,7 +124,7 @@ fn p_value(a: &Cell, b: &Cell, legend: &mut Legend) -> Option<f64> {
     };
     *kind |= found.is_some();
     legend.untested |= found.is_none();
-    found.map(|estimate| estimate.p)
+    found
 }
 
 #[cfg(test)]
@@ -152,6 +155,23 @@ mod tests {
     #[test]
     fn the_best_and_those_that_pairs_do_not_tell_from_it_are_marked() {
         assert_eq!(marks(three()), [BEST, None, NOT_WORSE]);
+    }
+
+    #[test]
+    fn who_is_ahead_on_the_seeds_of_both_is_not_worse() {
+        let mut build = Build::new("e", &["alpha"]).metrics([field("acc", "a", "acc")]);
+        let ahead = (0..3).map(|seed| (1, seed, 0.91 + 0.01 * seed as f64));
+        let alone = (3..10).map(|seed| (1, seed, 0.5));
+        let behind = (0..3).map(|seed| (2, seed, 0.90 + 0.01 * seed as f64));
+        for (alpha, seed, acc) in ahead.chain(alone).chain(behind) {
+            let run = build.run(json!({"alpha": alpha}), seed);
+            build.done(run, "a", &format!("{alpha}-{seed}"), json!({"acc": acc}));
+        }
+        assert_eq!(
+            marks(build),
+            [NOT_WORSE, BEST],
+            "best by the means, though always behind"
+        );
     }
 
     #[test]

@@ -62,8 +62,16 @@ impl<'a> Source<'a> {
         let experiment = self.experiment;
         let declared = |name: &String| experiment.metrics.iter().find(|m| m.name == *name);
         let declared = names.iter().filter_map(declared);
+        let usual = |one: &spec::Metric| {
+            let stage = experiment.pipeline.stages.iter().find(|stage| stage.name == one.stage);
+            match stage.is_some_and(|stage| stage.kind == "evaluate") && is_score(&one.reading) {
+                true => Better::Higher,
+                false => Better::Neither,
+            }
+        };
+        let better = |one: &spec::Metric| experiment.table.better.get(&one.name).copied();
         declared
-            .map(|one| metric(one, experiment.table.better.get(&one.name)))
+            .map(|one| metric(one, better(one).unwrap_or_else(|| usual(one))))
             .collect()
     }
 
@@ -111,7 +119,7 @@ impl<'a> Source<'a> {
 }
 
 /// In order of first appearance.
-fn distinct(names: Vec<String>) -> Vec<String> {
+pub(crate) fn distinct(names: Vec<String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
@@ -128,7 +136,11 @@ const SCORES: [&str; 8] = [
     "agreement",
 ];
 
-pub(crate) fn metric(metric: &spec::Metric, better: Option<&Better>) -> Metric {
+fn is_score(reading: &spec::Reading) -> bool {
+    matches!(reading, spec::Reading::Field(field) if SCORES.contains(&field.split('_').next().unwrap_or(field)))
+}
+
+pub(crate) fn metric(metric: &spec::Metric, better: Better) -> Metric {
     let reading = match &metric.reading {
         spec::Reading::Field(field) => Reading::Field(field.clone()),
         spec::Reading::Value => Reading::Value,
@@ -143,11 +155,9 @@ pub(crate) fn metric(metric: &spec::Metric, better: Option<&Better>) -> Metric {
             },
         },
     };
-    let score = matches!(&reading, Reading::Field(field) if SCORES.contains(&field.split('_').next().unwrap_or(field)));
-    let usual = if score { Better::Higher } else { Better::Neither };
     Metric {
         name: metric.name.clone(),
-        better: better.copied().unwrap_or(usual),
+        better,
         stage: metric.stage.clone(),
         output: metric.output.clone(),
         reading,

@@ -21,6 +21,7 @@ pub mod single_linkage;
 pub mod spanning_tree;
 pub mod stability;
 pub mod stable_split;
+mod touching;
 
 pub use condensed_tree::{CondensedRow, CondensedTree};
 pub use consensus::{Consensus, consensus};

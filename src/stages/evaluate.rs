@@ -11,12 +11,12 @@ use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Evaluate {
-    /// What the headline `acc`, `nmi`, `ari`, `ami` do with noise; the other two conventions are reported beside them.
+    /// What the headline `acc`, `nmi`, `ari`, `ami` do with noise; `acc` by all three conventions stands beside them.
     pub noise: Noise,
 }
 

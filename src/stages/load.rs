@@ -113,7 +113,11 @@ fn outputs(settings: &Value) -> Vec<Output> {
 }
 
 fn check(settings: &Value, _: &Connected<'_>) -> Result<(), Unfit> {
-    match &typed::<Load>(settings).dataset {
+    let load: Load = typed(settings);
+    if let Err(error) = load.resize.map(Size::height_width).transpose() {
+        return Err(error.to_string().into());
+    }
+    match &load.dataset {
         Source::Known(name) if !moelab_data::known::names().any(|known| known == name) => {
             let known: Vec<_> = moelab_data::known::names().collect();
             Err(format!(
@@ -179,4 +183,24 @@ fn keyed(settings: &Value) -> Value {
         Source::Known(_) | Source::Synthetic(_) => {}
     }
     settings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_side_is_at_least_one_pixel() {
+        let refusal = |resize: Value| {
+            let settings = json!({"dataset": "digits", "resize": resize});
+            let complete = (stage().settings.normalise)(&settings).unwrap();
+            let refused = (stage().check)(&complete, &Connected(vec![])).err();
+            refused.map_or_else(String::new, |unfit| unfit.to_string())
+        };
+        assert_eq!(refusal(json!(16)), "");
+        assert_eq!(refusal(json!([1, 8])), "");
+        for wrong in [json!(0), json!([16, 0]), json!(9000)] {
+            assert!(refusal(wrong.clone()).contains("`resize`"), "{wrong}");
+        }
+    }
 }

@@ -45,7 +45,10 @@ pub const OF_DYNAE: &[(&str, &str)] = &[
 ];
 
 const EPOCHS: (&str, &str) = ("epochs", "epochs until it settled or had to end");
-const MOVED: (&str, &str) = ("moved", "share of rows in another cluster than at the start");
+const MOVED: (&str, &str) = (
+    "moved",
+    "share of rows in another cluster than at the start; rows that were noise count",
+);
 const CLUSTERS: (&str, &str) = ("clusters", "K");
 const SMALLEST: (&str, &str) = ("smallest_share", "least share of rows in one cluster");
 const LARGEST: (&str, &str) = ("largest_share", "greatest share of rows in one cluster");
@@ -121,6 +124,10 @@ pub const OF_EVALUATION: &[(&str, &str)] = &[
     ("nmi_labelled", "NMI over those rows"),
     ("ari_labelled", "ARI over those rows"),
     ("acc_noise_wrong", "accuracy where noise counts as wrong"),
+    (
+        "acc_assigned",
+        "accuracy where a noise row goes to the cluster of its greatest membership",
+    ),
     (
         "acc_representative",
         "each cluster takes the class of its surest row; never comparable with `acc`",

@@ -53,7 +53,7 @@ pub struct MoeTrain {
 #[serde(untagged)]
 pub enum LatentDims {
     All(#[schemars(range(min = 1))] u64),
-    Each(#[schemars(length(min = 1))] Vec<u64>),
+    Each(#[schemars(length(min = 1), inner(range(min = 1)))] Vec<u64>),
 }
 
 impl Default for MoeTrain {

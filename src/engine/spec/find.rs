@@ -55,6 +55,11 @@ pub fn experiments(from: &Path) -> Vec<String> {
     found.into_iter().find(|names| !names.is_empty()).unwrap_or_default()
 }
 
+/// The folder of the project that `from` lies in: the nearest one, it or a parent, with a folder `experiments`.
+pub fn project(from: &Path) -> Option<PathBuf> {
+    folders(from, EXPERIMENTS).next()?.parent().map(Path::to_owned)
+}
+
 /// `pipelines/NAME.yaml` of the nearest parent folder of the experiment that holds `pipelines/`. The error is the
 /// message and a hint.
 pub fn pipeline(name: &str, experiment: &Path) -> Result<PathBuf, (String, Option<String>)> {
@@ -165,6 +170,15 @@ mod tests {
                 .message
                 .contains("folder")
         );
+    }
+
+    #[test]
+    fn a_project_is_where_the_nearest_experiments_are() {
+        let lab = lab();
+        let root = lab.path().to_owned();
+        assert_eq!(project(&root), Some(root.clone()));
+        assert_eq!(project(&root.join("experiments/deep")), Some(root));
+        assert_eq!(project(tempfile::tempdir().unwrap().path()), None);
     }
 
     #[test]

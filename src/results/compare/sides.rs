@@ -6,7 +6,7 @@ use crate::error::ResultsError;
 use crate::gaps;
 use crate::input::{Input, display};
 use crate::rows::{Grid, decide};
-use crate::source::Source;
+use crate::source::{Source, distinct};
 use crate::survey::Survey;
 use moelab_engine::plan::select::{Filter, describe};
 use moelab_engine::spec::matrix::same;
@@ -237,13 +237,10 @@ fn known_value(source: &Source<'_>, axis: &str, value: &Value) -> Result<(), Res
     })
 }
 
+/// What a side is called: its value of the axis that is compared, or its experiment.
 fn name(source: &Source<'_>, axis: Option<&String>, filter: &Filter) -> String {
-    let said: BTreeMap<String, Value> = filter
-        .conditions
-        .iter()
-        .filter(|(name, _)| axis.is_none_or(|axis| axis == name))
-        .cloned()
-        .collect();
+    let of_axis = |(name, _): &&(String, Value)| Some(name) == axis;
+    let said: BTreeMap<String, Value> = filter.conditions.iter().filter(of_axis).cloned().collect();
     if said.is_empty() {
         source.experiment.name.clone()
     } else {
@@ -279,14 +276,8 @@ pub(super) fn join(a: &Side, b: &Side) -> Result<Joined, ResultsError> {
         .cloned()
         .collect();
     let values = |side: &Side, axis: &String| -> Vec<String> {
-        let mut values: Vec<String> = side
-            .places
-            .iter()
-            .filter_map(|place| place.get(axis))
-            .cloned()
-            .collect();
-        values.dedup();
-        values
+        let values = side.places.iter().filter_map(|place| place.get(axis)).cloned();
+        distinct(values.collect())
     };
     let (mut shared, mut apart, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for axis in &axes {

@@ -145,30 +145,37 @@ pub(super) fn reading(rows: &[Row]) -> Vec<String> {
 
 /// Says that no p below the level is possible, and how many seeds it takes.
 fn too_few(tested: &[&Row]) -> Option<String> {
-    let least = |row: &Row| row.outcome.permutation.map_or(0.0, |test| test.least);
-    let smallest = tested
-        .iter()
-        .map(|row| least(row))
-        .filter(|least| *least > ALPHA)
-        .reduce(f64::min)?;
-    let short = tested.iter().filter(|row| least(row) > ALPHA).count();
-    let of = if short == tested.len() {
-        "no row".to_owned()
-    } else {
-        format!("{short} of {} rows cannot", tested.len())
-    };
-    let can = if short == tested.len() { " can" } else { "" };
     // 2 / 2^n in the least of `tests` tests.
     let pairs = |tests: usize| (1 - (ALPHA / tests as f64).log2().floor() as i64).max(1);
-    let holm = match tested.len() {
-        0 | 1 => String::new(),
-        n => format!(", {} after Holm", pairs(n)),
+    let least = |row: &Row| row.outcome.permutation.map_or(0.0, |test| test.least);
+    let smallest = tested.iter().map(|row| least(row)).reduce(f64::min)?;
+    let (short, tests) = (tested.iter().filter(|row| least(row) > ALPHA).count(), tested.len());
+    let takes = |tests| format!("pairs take {} seeds", pairs(tests));
+    let holm = if tests > 1 {
+        format!(", {} after Holm", pairs(tests))
+    } else {
+        String::new()
     };
-    Some(format!(
-        "too few seeds: {of}{can} be significant at {ALPHA}, since its smallest possible p is {smallest}; pairs take {} \
-         seeds{holm}",
-        pairs(1)
-    ))
+    let said = if short == tests {
+        format!(
+            "no row can be significant at {ALPHA}, since its smallest possible p is {smallest}; {}{holm}",
+            takes(1)
+        )
+    } else if short > 0 {
+        format!(
+            "{short} of {tests} rows cannot be significant at {ALPHA}; {}{holm}",
+            takes(1)
+        )
+    } else if smallest * tests as f64 > ALPHA {
+        let least = smallest * tests as f64;
+        format!(
+            "after Holm no row can be significant at {ALPHA}, since the smallest possible p is {least}; {}",
+            takes(tests)
+        )
+    } else {
+        return None;
+    };
+    Some(format!("too few seeds: {said}"))
 }
 
 fn moments(values: &[(Option<u64>, f64)]) -> (Option<f64>, Option<f64>) {

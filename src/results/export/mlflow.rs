@@ -74,7 +74,8 @@ fn run(
         tags.insert(format!("moelab.key.{stage}"), manifest.key().hex());
         tags.insert(format!("moelab.device.{stage}"), manifest.provenance.device.clone());
         let at = started(manifest);
-        for curve in curves(finished.store, manifest)? {
+        let curves = curves(finished.store, manifest)?;
+        for curve in &curves {
             let last = curve.points.last().map_or(1, |(at, _)| *at).max(1) as f64;
             let line = |(step, value): &(i64, f64)| {
                 let when = at + manifest.provenance.seconds * *step as f64 / last;
@@ -86,7 +87,7 @@ fn run(
                 text.as_bytes(),
             )?;
         }
-        for (name, value) in numbers(manifest) {
+        for (name, value) in numbers(&manifest.values, &curves) {
             let when = millis(at + manifest.provenance.seconds);
             let text = format!("{when} {} 0\n", number_text(value));
             write(

@@ -19,7 +19,8 @@ pub fn tensorboard(finished: &Finished<'_>, to: &Path) -> Result<usize, ResultsE
     let mut written = BTreeSet::new();
     for (node, manifest) in &finished.done {
         let node = &finished.plan.graph[*node];
-        let (curves, numbers) = (curves(finished.store, manifest)?, numbers(manifest));
+        let curves = curves(finished.store, manifest)?;
+        let numbers = numbers(&manifest.values, &curves);
         if curves.is_empty() && numbers.is_empty() {
             continue;
         }

@@ -27,6 +27,21 @@ fn settings_are_told_leaf_by_leaf() {
     assert_eq!(names, ["s.a.b", "s.a.c", "s.d"]);
 }
 
+#[test]
+fn a_number_called_as_a_curve_is_left_to_the_curve() {
+    let values = [
+        ("metrics".to_owned(), json!({"loss": 2.0, "clusters": 3})),
+        ("latent_dim".to_owned(), json!(7)),
+    ];
+    let curve = |name: &str| Curve {
+        name: name.to_owned(),
+        points: vec![(1, 4.0), (2, 2.0)],
+    };
+    let told = |curves: &[Curve]| numbers(&values.clone().into(), curves).into_keys().collect::<Vec<_>>();
+    assert_eq!(told(&[]), ["clusters", "latent_dim", "loss"]);
+    assert_eq!(told(&[curve("loss"), curve("w_prior")]), ["clusters", "latent_dim"]);
+}
+
 fn assignments(folder: &Path) -> std::path::PathBuf {
     let p = moelab_stages::frame::list_column("manager_p", &[0.25, 0.75, 0.5, 0.5], 2, 2);
     let costs = moelab_stages::frame::list_column("reconstruction", &[3.5, 7.0], 1, 2);

@@ -102,6 +102,10 @@ impl CondensedTree {
             .map(|row| row.1)
             .collect();
         chosen.sort_unstable();
+        // A line tells of its child, and the root is nobody's: where no other is chosen, it is the one cluster.
+        if chosen.is_empty() {
+            chosen.push(root);
+        }
         for (label, cluster) in chosen.into_iter().enumerate() {
             clusters[(cluster - root) as usize].label = Some(label);
         }
@@ -321,6 +325,14 @@ mod tests {
     fn labels_go_by_the_number_of_the_cluster() {
         let labels: Vec<_> = tree().clusters.iter().map(|cluster| cluster.label).collect();
         assert_eq!(labels, [None, None, Some(0), Some(1), Some(2)]);
+    }
+
+    #[test]
+    fn the_root_is_the_cluster_where_no_other_is() {
+        let rows: Vec<Row> = (0..4).map(|row| (4, row, 1.0 + f64::from(row), 1, false)).collect();
+        let tree = CondensedTree::new(&rows).unwrap();
+        assert_eq!(tree.clusters[0].label, Some(0));
+        assert!(tree.draw("one").unwrap().contains("0 (4)"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::files::{download, slug};
 use crate::error::ResultsError;
 use crate::figure::{count_clusters, duration, tallies};
-use crate::grid::Grid;
+use crate::grid::{Grid, cells};
 use crate::input::display;
 use crate::mark::Mark;
 use crate::render::{Format, Lines, render};
@@ -104,7 +104,7 @@ pub(super) fn results(results: &Table) -> Result<Markup, ResultsError> {
         Ok(String::from_utf8_lossy(&render(results, Format::Csv, lines)?).into_owned())
     };
     Ok(html! {
-        (marked("Results, mean ± sample standard deviation over seeds", &columns(&grid), &grid.ours, &grid.published, &grid.marks))
+        (marked(&format!("Results, {}", cells(results.print)), &columns(&grid), &grid.ours, &grid.published, &grid.marks))
         @if let Some(legend) = &grid.legend { p class="note" { (legend.text("bold", "italic")) } }
         @if !grid.published.is_empty() { p class="note" { "Rows below the line are published results, with their source." } }
         @if !grid.notes.is_empty() {

@@ -8,8 +8,6 @@ use crate::metrics::{ari, noise::NOISE};
 /// Agreement of M labelings of N rows.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Stability {
-    /// M × M adjusted Rand indices over the rows that *both* labelings put in a cluster. 1 where there are no such rows.
-    pub ari_labelled: Vec<Vec<f64>>,
     /// M × M adjusted Rand indices over all rows, every noise row a cluster of its own: noise of one labeling that is
     /// clustered by the other counts as disagreement.
     pub ari_all: Vec<Vec<f64>>,
@@ -21,15 +19,6 @@ pub struct Stability {
     pub labelled: Vec<f64>,
 }
 
-impl Stability {
-    /// The labeling that agrees best with the others; the first of several. `None` without labelings.
-    pub fn most_central(&self) -> Option<usize> {
-        (0..self.mean_ari.len())
-            .rev()
-            .max_by(|&a, &b| self.mean_ari[a].total_cmp(&self.mean_ari[b]))
-    }
-}
-
 /// Compares labelings of the same rows (-1 is noise).
 ///
 /// # Errors
@@ -39,19 +28,12 @@ pub fn stability(labelings: &[&[i32]]) -> Result<Stability, ClusterError> {
     let count = labelings.len();
     let singled: Vec<Vec<i32>> = labelings.iter().map(|labels| single_out_noise(labels)).collect();
     let pairs: Vec<(usize, usize)> = (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b))).collect();
-    let values: Vec<(f64, f64)> = pairs
-        .par_iter()
-        .map(|&(a, b)| {
-            (
-                both_labelled(labelings[a], labelings[b]),
-                compare(&singled[a], &singled[b]),
-            )
-        })
-        .collect();
-    let (mut ari_labelled, mut ari_all) = (vec![vec![1.0; count]; count], vec![vec![1.0; count]; count]);
-    for ((a, b), (labelled, all)) in pairs.into_iter().zip(values) {
-        (ari_labelled[a][b], ari_labelled[b][a]) = (labelled, labelled);
-        (ari_all[a][b], ari_all[b][a]) = (all, all);
+    let compare =
+        |&(a, b): &(usize, usize)| ari(&singled[a], &singled[b]).expect("lengths were compared, there are rows");
+    let values: Vec<f64> = pairs.par_iter().map(compare).collect();
+    let mut ari_all = vec![vec![1.0; count]; count];
+    for ((a, b), value) in pairs.into_iter().zip(values) {
+        (ari_all[a][b], ari_all[b][a]) = (value, value);
     }
     let others = (count - 1).max(1) as f64;
     let mean_ari = ari_all
@@ -65,7 +47,6 @@ pub fn stability(labelings: &[&[i32]]) -> Result<Stability, ClusterError> {
         })
         .collect();
     Ok(Stability {
-        ari_labelled,
         ari_all,
         mean_ari,
         clusters: labelings.iter().map(|labels| clusters(labels)).collect(),
@@ -84,15 +65,6 @@ pub(super) fn same_rows(labelings: &[&[i32]]) -> Result<usize, ClusterError> {
         }),
         None => Ok(rows),
     }
-}
-
-fn compare(a: &[i32], b: &[i32]) -> f64 {
-    ari(a, b).expect("lengths were compared and there are rows")
-}
-
-fn both_labelled(a: &[i32], b: &[i32]) -> f64 {
-    let (a, b): (Vec<i32>, Vec<i32>) = a.iter().zip(b).filter(|(a, b)| **a != NOISE && **b != NOISE).unzip();
-    if a.is_empty() { 1.0 } else { compare(&a, &b) }
 }
 
 /// Gives each noise row a number of its own, below -1.
@@ -119,7 +91,7 @@ mod tests {
     #[test]
     fn renamed_clusters_agree() {
         let found = stability(&[&[0, 0, 1, 1, -1], &[5, 5, 2, 2, -1]]).unwrap();
-        assert_eq!((found.ari_all[0][1], found.ari_labelled[1][0]), (1.0, 1.0));
+        assert_eq!(found.ari_all[0][1], 1.0);
         assert_eq!(
             (found.mean_ari, found.clusters, found.labelled),
             (vec![1.0; 2], vec![2; 2], vec![0.8; 2])
@@ -127,9 +99,8 @@ mod tests {
     }
 
     #[test]
-    fn noise_disagrees_over_all_rows_but_not_over_labelled_ones() {
+    fn noise_disagrees_with_a_cluster() {
         let found = stability(&[&[0, 0, 1, 1], &[0, 0, 1, -1]]).unwrap();
-        assert_eq!(found.ari_labelled[0][1], 1.0);
         assert!(found.ari_all[0][1] < 1.0);
     }
 
@@ -143,7 +114,6 @@ mod tests {
     fn the_odd_one_out_has_the_lowest_mean() {
         let found = stability(&[&[0, 0, 0, 1, 1, 1], &[1, 1, 1, 0, 0, 0], &[0, 1, 0, 1, 0, 1]]).unwrap();
         assert!(found.mean_ari[2] < found.mean_ari[0]);
-        assert_eq!(found.most_central(), Some(0));
     }
 
     #[test]

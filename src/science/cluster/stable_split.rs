@@ -2,8 +2,9 @@
 //!
 //! A part of the rows (all of them, to begin with) is embedded by UMAP several times from different draws, and each
 //! embedding is clustered by HDBSCAN. Pieces that most of these clusterings keep apart are the part's consensus; if the
-//! clusterings agree on them, the part is split and each piece is treated in the same way. A part on which they do not
-//! agree is a cluster. Everything is split first whether they agree or not, since somebody's island may lie on one side or
+//! clusterings agree on them, the part is split and each piece is treated in the same way; where they agree on some of the
+//! borders only, the pieces on both sides of the others are one (clusters are stable one by one: Hennig, Computational
+//! Statistics & Data Analysis 52, 2007). A part on which they do not agree at all is a cluster. Everything is split first whether they agree or not, since somebody's island may lie on one side or
 //! the other; so at the end clusters that touch are embedded two by two, and come apart again or are joined.
 //!
 //! A style of a class that little connects to the rest of it, as crossed sevens, is as stable as a class, but much smaller.
@@ -15,15 +16,16 @@
 //! falls into pieces too, but into other pieces each time. Stability under repetition as evidence for a number of clusters
 //! is Ben-Hur, Elisseeff & Guyon (PSB 2002) and Lange et al. (Neural Computation 16, 2004); here it decides each split.
 
-use super::consensus::consensus;
+use super::consensus::{Consensus, consensus};
 use super::hdbscan::{HdbscanConfig, hdbscan};
 use super::stability::stability;
+use super::touching::{closest, completed, labels_of, members, minor_joined, shares};
 use super::{ClusterError, Partition};
 use crate::manifold::{ManifoldError, Metric, Neighbours, UmapConfig, knn, umap};
 use crate::matrix::Matrix;
 use crate::metrics::noise::NOISE;
 use crate::random::Draws;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 /// What decides the splits besides the data and the seed.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,9 +49,6 @@ pub struct StableSplitConfig {
     /// HDBSCAN's least cluster in a part, however small its share. Pairs of clusters are searched down to half of the smaller.
     pub least: usize,
 }
-
-/// Clusters whose rows have a smaller share of their neighbours in one another do not touch, and are not joined.
-const TOUCHING: f64 = 0.02;
 
 /// Most pairs of clusters that are looked at.
 const MOST_PAIRS: usize = 200;
@@ -127,27 +126,6 @@ pub fn stable_split(
     })
 }
 
-/// Takes the clusters with less than `share` of the median cluster's rows out of `leaves`, which come largest first, and
-/// gives each to the cluster it touches most, if it touches one. The number of clusters taken out.
-fn minor_joined(leaves: &mut Vec<Vec<usize>>, share: f64, neighbours: &Neighbours) -> usize {
-    // The median; of two the smaller.
-    let least = share * leaves[leaves.len() / 2].len() as f64;
-    let minor = leaves.split_off(leaves.partition_point(|rows| rows.len() as f64 >= least));
-    let labels = labels_of(leaves, neighbours.rows());
-    let shares = shares(neighbours, &labels, leaves.len());
-    for rows in &minor {
-        let touched = |cluster: usize| rows.iter().map(|&row| f64::from(shares.row(row)[cluster])).sum::<f64>();
-        let touched: Vec<f64> = (0..leaves.len()).map(touched).collect();
-        let most = (0..touched.len())
-            .rev()
-            .max_by(|&a, &b| touched[a].total_cmp(&touched[b]));
-        if let Some(most) = most.filter(|&most| touched[most] >= TOUCHING * rows.len() as f64) {
-            leaves[most].extend(rows);
-        }
-    }
-    minor.len()
-}
-
 /// Takes N × D `points` for one part that is split once, if its clusterings agree, and whose pieces stay whole. Few rows are
 /// not asked and stay together.
 pub fn split_once(points: &Matrix, config: &StableSplitConfig, draws: &Draws) -> Result<StableSplit, SplitError> {
@@ -167,25 +145,6 @@ fn partition(mut pieces: Vec<Vec<usize>>, neighbours: &Neighbours) -> Partition 
     let labels = labels_of(&pieces, neighbours.rows());
     let memberships = shares(neighbours, &labels, pieces.len());
     Partition { labels, memberships }
-}
-
-/// The rows of each label, without empty ones.
-fn members(labels: &[i32]) -> Vec<Vec<usize>> {
-    let mut members = vec![Vec::new(); labels.iter().max().map_or(0, |most| *most as usize + 1)];
-    labels
-        .iter()
-        .enumerate()
-        .for_each(|(row, label)| members[*label as usize].push(row));
-    members.retain(|rows| !rows.is_empty());
-    members
-}
-
-fn labels_of(members: &[Vec<usize>], rows: usize) -> Vec<i32> {
-    let mut labels = vec![NOISE; rows];
-    for (cluster, rows) in members.iter().enumerate() {
-        rows.iter().for_each(|&row| labels[row] = cluster as i32);
-    }
-    labels
 }
 
 /// Labels of a part, once per embedding, and its neighbours.
@@ -222,21 +181,19 @@ impl<'a> Search<'a> {
         let all: Vec<&[i32]> = labelings.iter().map(Vec::as_slice).collect();
         // Where agreement is no condition, the majority decides.
         let together = if anyway { 0.5 } else { self.config.together };
-        let found = consensus(&all, together, self.least(rows.len()).min(at_most))?;
-        let reduced: Vec<Vec<i32>> = all
-            .iter()
-            .map(|labels| reduce(labels, &found.labels, found.pieces))
-            .collect();
-        let reduced: Vec<&[i32]> = reduced.iter().map(Vec::as_slice).collect();
-        let stability = stability(&reduced)?;
-        let agreement = mean(&stability.mean_ari);
+        let mut found = consensus(&all, together, self.least(rows.len()).min(at_most))?;
+        let (mut agreement, labelled) = agreement(&all, &found)?;
+        // Where the clusterings agree on some borders only, the pieces between the others are one.
+        while !anyway && found.pieces > 2 && agreement < self.config.agreement {
+            (found, agreement) = coarser(&all, &found)?;
+        }
         let apart = found.pieces > 1 && (anyway || agreement >= self.config.agreement);
         self.splits.push(Split {
             rows: rows.len() - other_rows,
             other_rows,
             pieces: found.pieces.max(1),
             agreement,
-            labelled: mean(&stability.labelled),
+            labelled,
             apart,
         });
         Ok(apart.then(|| {
@@ -262,15 +219,7 @@ impl<'a> Search<'a> {
             let of_b = rows.iter().filter(|&&row| labels[row] == b).count();
             match self.ask(&rows, of_b, false)? {
                 Some(pieces) => {
-                    // A piece is the cluster that most of its rows were in: what is settled of that stays so.
-                    let mut fresh = labels.iter().max().map_or(0, |most| most + 1)..;
-                    let mut names: Vec<i32> = Vec::new();
-                    for piece in &pieces {
-                        let of_a = piece.iter().filter(|&&row| labels[row] == a).count();
-                        let most = if 2 * of_a >= piece.len() { a } else { b };
-                        let taken = names.contains(&most);
-                        names.push(if taken { fresh.next().unwrap_or(i32::MAX) } else { most });
-                    }
+                    let names = names(&pieces, labels, (a, b));
                     let gone = |name: i32| (name == a || name == b) && !names.contains(&name);
                     settled.retain(|pair| !gone(pair.0) && !gone(pair.1));
                     for (rows, &name) in pieces.iter().zip(&names) {
@@ -329,28 +278,51 @@ impl<'a> Search<'a> {
     }
 }
 
-/// The two clusters, not among the `kept`, that share the largest part of their neighbours; none where all share too few.
-fn closest(labels: &[i32], neighbours: &Neighbours, kept: &[(i32, i32)]) -> Option<(i32, i32)> {
-    let mut shared: BTreeMap<(i32, i32), usize> = BTreeMap::new();
-    let mut sizes: BTreeMap<i32, usize> = BTreeMap::new();
-    for (row, &label) in labels.iter().enumerate() {
-        *sizes.entry(label).or_default() += 1;
-        for &near in neighbours.row(row).0 {
-            let other = labels[near as usize];
-            if other != label {
-                *shared.entry((label.min(other), label.max(other))).or_default() += 1;
-            }
-        }
+/// What the pieces of two clusters are called: a piece is the cluster that most of its rows were in, so that what is settled of
+/// that stays so; where an earlier piece has the name, a fresh one.
+fn names(pieces: &[Vec<usize>], labels: &[i32], (a, b): (i32, i32)) -> Vec<i32> {
+    let mut fresh = labels.iter().max().map_or(0, |most| most + 1)..;
+    let mut names: Vec<i32> = Vec::new();
+    for piece in pieces {
+        let of_a = piece.iter().filter(|&&row| labels[row] == a).count();
+        let most = if 2 * of_a >= piece.len() { a } else { b };
+        let taken = names.contains(&most);
+        names.push(if taken { fresh.next().unwrap_or(i32::MAX) } else { most });
     }
-    let share = |pair: &(i32, i32), count: usize| {
-        let smaller = sizes[&pair.0].min(sizes[&pair.1]);
-        count as f64 / (smaller * neighbours.k) as f64
+    names
+}
+
+/// Mean adjusted Rand index between the clusterings, each reduced to the consensus, and the mean share of rows in clusters.
+fn agreement(labelings: &[&[i32]], consensus: &Consensus) -> Result<(f64, f64), ClusterError> {
+    let reduced = labelings
+        .iter()
+        .map(|labels| reduce(labels, &consensus.labels, consensus.pieces));
+    let reduced: Vec<Vec<i32>> = reduced.collect();
+    let reduced: Vec<&[i32]> = reduced.iter().map(Vec::as_slice).collect();
+    let stability = stability(&reduced)?;
+    Ok((mean(&stability.mean_ari), mean(&stability.labelled)))
+}
+
+/// A consensus of three pieces or more with the two joined whose border is in doubt, so that the clusterings agree best on
+/// what is left; and how far they do.
+fn coarser(labelings: &[&[i32]], consensus: &Consensus) -> Result<(Consensus, f64), ClusterError> {
+    let pairs = (0..consensus.pieces as i32).flat_map(|b| (0..b).map(move |a| (a, b)));
+    let joined = |(a, b)| {
+        let name = |label: i32| match label {
+            _ if label == b => a,
+            _ if label > b => label - 1,
+            _ => label,
+        };
+        let joined = Consensus {
+            labels: consensus.labels.iter().map(|&label| name(label)).collect(),
+            pieces: consensus.pieces - 1,
+        };
+        let (agreement, _) = agreement(labelings, &joined)?;
+        Ok((joined, agreement))
     };
-    let open = shared.iter().filter(|(pair, _)| !kept.contains(pair));
-    let open = open
-        .map(|(pair, &count)| (*pair, share(pair, count)))
-        .filter(|(_, share)| *share >= TOUCHING);
-    open.rev().max_by(|a, b| a.1.total_cmp(&b.1)).map(|(pair, _)| pair)
+    let all: Vec<(Consensus, f64)> = pairs.map(joined).collect::<Result<_, ClusterError>>()?;
+    let best = all.into_iter().rev().max_by(|a, b| a.1.total_cmp(&b.1));
+    Ok(best.expect("three pieces make three pairs"))
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -376,46 +348,6 @@ fn reduce(labels: &[i32], consensus: &[i32], pieces: usize) -> Vec<i32> {
     let pieces: Vec<i32> = shared.iter().map(piece_of).collect();
     let of = |&label: &i32| usize::try_from(label).map_or(NOISE, |cluster| pieces[cluster]);
     labels.iter().map(of).collect()
-}
-
-/// Gives rows outside all pieces the piece that most of their neighbours have, from the edges of the pieces outwards; the
-/// first piece where no path of neighbours leads to one.
-fn completed(mut labels: Vec<i32>, neighbours: &Neighbours) -> Vec<i32> {
-    loop {
-        let vote = |row: usize| {
-            let near = neighbours.row(row).0.iter().map(|&near| labels[near as usize]);
-            let mut pieces: Vec<i32> = near.filter(|&piece| piece != NOISE).collect();
-            pieces.sort_unstable();
-            let groups = pieces.chunk_by(|a, b| a == b);
-            groups.rev().max_by_key(|group| group.len()).map(|group| group[0])
-        };
-        let outside = (0..labels.len()).filter(|&row| labels[row] == NOISE);
-        let votes: Vec<(usize, i32)> = outside.filter_map(|row| vote(row).map(|piece| (row, piece))).collect();
-        if votes.is_empty() {
-            break;
-        }
-        votes.into_iter().for_each(|(row, piece)| labels[row] = piece);
-    }
-    labels
-        .iter_mut()
-        .filter(|label| **label == NOISE)
-        .for_each(|label| *label = 0);
-    labels
-}
-
-/// N × K shares of each row's neighbours.
-fn shares(neighbours: &Neighbours, labels: &[i32], clusters: usize) -> Matrix {
-    let mut shares = Matrix::new(labels.len(), clusters, vec![0.0; labels.len() * clusters]);
-    for row in 0..labels.len() {
-        let near = neighbours.row(row).0;
-        let target = shares.row_mut(row);
-        let share = 1.0 / near.len() as f32;
-        let clusters = near
-            .iter()
-            .filter_map(|&near| usize::try_from(labels[near as usize]).ok());
-        clusters.for_each(|cluster| target[cluster] += share);
-    }
-    shares
 }
 
 #[cfg(test)]

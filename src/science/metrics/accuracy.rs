@@ -44,15 +44,6 @@ impl Confusion {
         order.extend(surplus);
         order
     }
-
-    /// Share of each class that sits in its matched cluster.
-    pub fn recall(&self) -> Vec<f64> {
-        let share = |class: usize| {
-            let size = self.counts[class].iter().sum::<u64>() + self.noise[class];
-            self.matched[class].map_or(0.0, |c| self.counts[class][c] as f64 / size as f64)
-        };
-        (0..self.classes.len()).map(share).collect()
-    }
 }
 
 /// The confusion matrix of `classes` (rows) and `clusters` (columns; [`NOISE`] is set apart), with the one-to-one matching
@@ -117,7 +108,6 @@ mod tests {
     fn fewer_clusters_than_classes_leave_a_class_without() {
         let table = confusion(&[0, 0, 1, 1, 1], &[4; 5]).unwrap();
         assert_eq!(table.matched, [None, Some(0)]);
-        assert_eq!(table.recall(), [0.0, 1.0]);
         assert_eq!(table.accuracy(), 0.6);
     }
 

@@ -64,11 +64,6 @@ impl Architecture {
             .last()
             .expect("a side of 4 or more gives at least one block")
     }
-
-    /// Values in an image.
-    pub fn pixels(&self) -> usize {
-        self.channels * self.side * self.side
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::cluster_table::{Assignments, Clusters, greatest};
 use super::refuse;
 use crate::matrix::Matrix;
+use crate::metrics::noise::NOISE;
 use crate::metrics::{Confusion, NoiseReport, Scores, assign_noise, confusion, representative_accuracy, score};
 use crate::tensors::TensorFile;
 use moelab_engine::job::{Failure, JobContext};
@@ -31,19 +32,26 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
             scored.labels.len()
         )));
     }
-    let report = NoiseReport::new(&classes, &scored.labels, &scored.memberships).map_err(refuse)?;
-    let headline_labels = match settings.noise {
+    let (metrics, matrix) = scores(&classes, &scored, settings.noise)?;
+    std::fs::write(job.output("metrics")?, Value::Object(metrics).to_string())?;
+    write_confusion(job, &matrix, &names)
+}
+
+/// All metrics, and the confusion matrix behind the headline.
+fn scores(classes: &[i32], scored: &Scored, noise: Noise) -> Result<(Map<String, Value>, Confusion), Failure> {
+    let report = NoiseReport::new(classes, &scored.labels, &scored.memberships).map_err(refuse)?;
+    let headline_labels = match noise {
         Noise::Assign => assign_noise(&scored.labels, &scored.memberships).map_err(refuse)?,
         Noise::Exclude | Noise::Wrong => scored.labels.clone(),
     };
-    let headline = match settings.noise {
+    let headline = match noise {
         Noise::Assign => Some(report.all.clone()),
         Noise::Exclude => report.labelled.clone(),
-        Noise::Wrong => Some(score(&classes, &scored.labels).map_err(refuse)?),
+        Noise::Wrong => Some(score(classes, &scored.labels).map_err(refuse)?),
     };
     let headline =
         headline.ok_or_else(|| refuse("every row is noise: there is nothing to score under `noise: exclude`"))?;
-    let matrix = confusion(&classes, &headline_labels).map_err(refuse)?;
+    let matrix = confusion(classes, &headline_labels).map_err(refuse)?;
     let mut metrics = named_scores(&headline);
     let found = scored.memberships.cols();
     metrics.insert("clusters".into(), json!(found));
@@ -53,14 +61,19 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     metrics.insert("nmi_labelled".into(), json!(report.labelled.as_ref().map(|s| s.nmi)));
     metrics.insert("ari_labelled".into(), json!(report.labelled.as_ref().map(|s| s.ari)));
     metrics.insert("acc_noise_wrong".into(), json!(report.acc_noise_wrong));
-    let by_representative = representative_accuracy(&classes, &headline_labels, &scored.memberships).map_err(refuse)?;
+    metrics.insert("acc_assigned".into(), json!(report.all.acc));
+    let excluded = |row: usize| noise == Noise::Exclude && headline_labels[row] == NOISE;
+    let rows: Vec<usize> = (0..classes.len()).filter(|&row| !excluded(row)).collect();
+    let of = |labels: &[i32]| -> Vec<i32> { rows.iter().map(|&row| labels[row]).collect() };
+    let memberships = scored.memberships.select(&rows);
+    let by_representative =
+        representative_accuracy(&of(classes), &of(&headline_labels), &memberships).map_err(refuse)?;
     metrics.insert("acc_representative".into(), json!(by_representative));
     if let Some(costs) = &scored.costs {
-        metrics.extend(cheapest_expert(&classes, &scored.labels, costs)?);
+        metrics.extend(cheapest_expert(classes, &scored.labels, costs)?);
     }
     metrics.retain(|_, value| !value.is_null());
-    std::fs::write(job.output("metrics")?, Value::Object(metrics).to_string())?;
-    write_confusion(job, &matrix, &names)
+    Ok((metrics, matrix))
 }
 
 /// Classes as numbers from 0, and their names by number.
@@ -179,4 +192,45 @@ fn write_confusion(job: &JobContext, confusion: &Confusion, names: &[String]) ->
     ];
     let mut frame = DataFrame::new(n, columns).map_err(refuse)?;
     write_parquet(&mut frame, &job.output("confusion")?).map_err(refuse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accuracy_by_every_convention_stands_beside_the_headline() {
+        // Two clusters in order; a noise row of class 0 nearer to cluster 1, and the surest of it.
+        let scored = Scored {
+            labels: vec![0, 0, 1, 1, NOISE],
+            memberships: Matrix::new(5, 2, vec![0.8, 0.1, 0.7, 0.1, 0.1, 0.6, 0.1, 0.7, 0.0, 0.9]),
+            costs: None,
+        };
+        let of = |noise| {
+            let (metrics, _) = scores(&[0, 0, 1, 1, 0], &scored, noise).unwrap();
+            [
+                "acc",
+                "acc_assigned",
+                "acc_labelled",
+                "acc_noise_wrong",
+                "acc_representative",
+            ]
+            .map(|name| metrics[name].as_f64().unwrap())
+        };
+        // The noise row, of class 0, speaks for cluster 1 where it is scored.
+        assert_eq!(of(Noise::Assign), [0.8, 0.8, 1.0, 0.8, 0.6]);
+        assert_eq!(of(Noise::Wrong), [0.8, 0.8, 1.0, 0.8, 0.4]);
+        assert_eq!(of(Noise::Exclude), [1.0, 0.8, 1.0, 0.8, 1.0]);
+    }
+
+    #[test]
+    fn with_noise_alone_nothing_is_left_to_score() {
+        let scored = Scored {
+            labels: vec![NOISE; 2],
+            memberships: Matrix::new(2, 1, vec![0.5, 0.5]),
+            costs: None,
+        };
+        assert!(scores(&[0, 1], &scored, Noise::Exclude).is_err());
+        assert!(scores(&[0, 1], &scored, Noise::Assign).is_ok());
+    }
 }

@@ -98,3 +98,24 @@ fn write_spectrum(job: &JobContext, found: &[Found]) -> Result<(), Failure> {
     let mut frame = DataFrame::new(cluster.len(), columns).map_err(refuse)?;
     write_parquet(&mut frame, &job.output("spectrum")?).map_err(refuse)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_of_no_or_one_row_has_the_least_dimension_and_no_spectrum() {
+        let settings = LatentFinder {
+            floor: 3,
+            ..LatentFinder::default()
+        };
+        for rows in [0, 1] {
+            let found = find(0, &Matrix::new(rows, 5, vec![0.5; rows * 5]), &settings).unwrap();
+            assert_eq!((found.dimension, found.ratios.len()), (3, 0), "{rows} rows");
+        }
+        assert!(
+            find(-1, &Matrix::new(1, 5, vec![0.5; 5]), &settings).is_err(),
+            "all images are one"
+        );
+    }
+}

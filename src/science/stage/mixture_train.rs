@@ -19,7 +19,7 @@ use crate::train::loss::AutoencoderLoss;
 use crate::train::minimax::{Form, minimax_step};
 use crate::train::mixae::mixae_step;
 use crate::train::mixture::{Weights, mixture_step};
-use crate::train::vae_em::{Em, temperature};
+use crate::train::vae_em::{Em, e_step_before};
 use burn::module::Module;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, TensorData};
@@ -188,11 +188,9 @@ impl Run<'_> {
 
     /// One step of an M-step, with the E-step before it where a round begins; the first round has its u.
     fn em_step(&self, em: &Em, rows: &[usize], at: At) -> Step {
-        let length = self.settings.m_step_epochs;
-        let (round, rounds) = (at.epoch / length, self.settings.epochs.div_ceil(length));
-        if round > 0 && at.epoch.is_multiple_of(length) && at.step == 0 {
-            // The first round has its u from the start, so there is one E-step fewer.
-            let temperature = temperature(self.settings.temperature, round - 1, rounds - 1);
+        let settings = self.settings;
+        let e_step = e_step_before(at.epoch, settings.epochs, settings.m_step_epochs, settings.temperature);
+        if let Some(temperature) = e_step.filter(|_| at.step == 0) {
             em.set(self.e_step(em, at, temperature));
         }
         let images = self.trainer.augmented(rows, &self.settings.augment, at);

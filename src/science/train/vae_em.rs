@@ -50,8 +50,15 @@ impl Em {
     }
 }
 
+/// The temperature of the E-step before epoch `epoch` of `epochs`, where one comes: a round takes `length` epochs, and the
+/// first has its u from the start.
+pub fn e_step_before(epoch: u64, epochs: u64, length: u64, start: f64) -> Option<f64> {
+    let (round, rounds) = (epoch / length, epochs.div_ceil(length));
+    (round > 0 && epoch.is_multiple_of(length)).then(|| temperature(start, round - 1, rounds - 1))
+}
+
 /// The temperature of E-step `step` of `steps`: from `start` in equal ratios down to 1 at half of them, and 1 from there.
-pub fn temperature(start: f64, step: u64, steps: u64) -> f64 {
+fn temperature(start: f64, step: u64, steps: u64) -> f64 {
     let over = steps as f64 / 2.0;
     start.powf((1.0 - step as f64 / over).max(0.0))
 }
@@ -69,6 +76,17 @@ mod tests {
         assert_eq!([0, 2, 4, 7].map(at), [16.0, 4.0, 1.0, 1.0]);
         assert_eq!(temperature(1.0, 0, 8), 1.0);
         assert_eq!(temperature(9.0, 0, 1), 9.0);
+    }
+
+    #[test]
+    fn an_e_step_comes_before_every_round_but_the_first_and_the_first_of_them_is_hottest() {
+        let temperatures: Vec<Option<f64>> = (0..7).map(|epoch| e_step_before(epoch, 7, 2, 16.0)).collect();
+        let second = temperature(16.0, 1, 3);
+        assert_eq!(
+            temperatures,
+            [None, None, Some(16.0), None, Some(second), None, Some(1.0)]
+        );
+        assert!(1.0 < second && second < 16.0);
     }
 
     fn without_experts(u: [[f32; 2]; 2]) -> Em {
