@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where the kernel driver of NVIDIA devices shows itself.
-const DRIVER: &str = "/proc/driver/nvidia/version";
+pub const DRIVER: &str = "/proc/driver/nvidia/version";
 
 /// What the CPU is called in this build.
 const CPU: &str = if cfg!(feature = "tch") { "cpu" } else { "flex" };

@@ -5,7 +5,6 @@ use crate::exit::Exit;
 use crate::say::say;
 use crate::setup::{Setup, store_if_any};
 use crate::show;
-use moelab_engine::plan::Plan;
 use moelab_engine::run::{Question, plan_status};
 use moelab_engine::store::{Presence, StoredOutput};
 use moelab_results::export::{self, Finished, Form};
@@ -22,19 +21,11 @@ pub fn main(common: &Common, args: &Export) -> Result<ExitCode, Exit> {
         (_, None) => {
             let setup = Setup::load(&args.experiment)?;
             let what = "name a stage whose artifact is wanted, or --as tensorboard or mlflow for the whole experiment";
-            Err(Exit::Usage(format!("{what}; the stages are {}", stages(&setup.plan))))
+            let stages = &setup.experiment.pipeline.stages;
+            let stages: Vec<&str> = stages.iter().map(|stage| stage.name.as_str()).collect();
+            Err(Exit::Usage(format!("{what}; the stages are {}", stages.join(", "))))
         }
     }
-}
-
-fn stages(plan: &Plan) -> String {
-    let mut names: Vec<&str> = vec![];
-    for node in plan.order().map(|node| &plan.graph[node]) {
-        if !names.contains(&node.stage.as_str()) {
-            names.push(&node.stage);
-        }
-    }
-    names.join(", ")
 }
 
 fn whole(common: &Common, args: &Export) -> Result<ExitCode, Exit> {

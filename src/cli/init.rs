@@ -6,6 +6,7 @@ use moelab_engine::shell::quoted;
 use moelab_engine::spec::file_schema;
 use moelab_results::export::write;
 use serde_json::{Value, json};
+use std::io::{Write, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -36,7 +37,11 @@ pub fn main(args: &Init) -> Result<ExitCode, Exit> {
     } else {
         format!("cd {} && ", quoted(&args.dir.to_string_lossy()))
     };
-    println!("{} files written; next:\n  {step}moelab run quickstart", files.len());
+    writeln!(
+        stdout().lock(),
+        "{} files written; next:\n  {step}moelab run quickstart",
+        files.len()
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,6 @@
 //! `moelab`: plans, runs and reports. Links no libtorch; the work is done by `moelab-worker`.
 
-#![deny(clippy::print_stderr)]
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod args;
 mod assign;

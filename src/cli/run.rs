@@ -13,6 +13,7 @@ use moelab_engine::spec::Experiment;
 use moelab_engine::store::{Store, sources};
 use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
+use std::io::{Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -58,8 +59,11 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     // From the main thread: workers die with the thread that starts them.
     let report = run::run(&setup.plan, &setup.registry, &store, &options, &mut progress)?;
     progress.finish();
-    sources::save()?;
     summarise(&report);
+    // A full disk must not hide what came of the run, and forgetting costs the next one time alone.
+    if let Err(error) = sources::save() {
+        say!("note: digests of external files were not remembered: {error}");
+    }
     if report.interrupted {
         // Before the table, which may fail.
         let again: Vec<String> = std::env::args().map(|word| quoted(&word)).collect();
@@ -70,10 +74,10 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     }
     let mut code = report.exit_code();
     match args.format {
-        RunFormat::Json => println!(
-            "{}",
-            serde_json::to_string_pretty(&report).expect("a report is plain data")
-        ),
+        RunFormat::Json => {
+            let text = serde_json::to_string_pretty(&report).expect("a report is plain data");
+            writeln!(stdout().lock(), "{text}")?;
+        }
         // Without metrics there is no table, and that is no error of a run.
         RunFormat::Text if args.part.only.is_empty() && !setup.experiment.metrics.is_empty() => {
             let incomplete = table::print(Some(&store), &[setup], Some(TableFormat::Text), false, None, common)?;

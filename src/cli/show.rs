@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::setup::{Setup, store_if_any};
 use moelab_engine::plan::NodeId;
 use moelab_engine::plan::select::Filter;
+use moelab_engine::spec;
 use moelab_engine::store::{Manifest, Store};
 use moelab_results::Stored;
 use moelab_results::lineage::{self, Lineage};
@@ -43,7 +44,7 @@ pub fn main(common: &Common, args: &Show) -> Result<ExitCode, Exit> {
                         let all = numbers
                             .iter()
                             .map(|one| json!({"axes": one.axes, "value": one.value, "key": one.key()}));
-                        println!("{:#}", all.collect::<serde_json::Value>());
+                        writeln!(stdout().lock(), "{:#}", all.collect::<serde_json::Value>())?;
                     }
                     match &numbers[..] {
                         [one] => Ok(one.node),
@@ -75,7 +76,8 @@ pub fn is_key(name: &Path) -> Option<&str> {
     let text = name.to_str()?;
     let hex = |c: char| matches!(c, '0'..='9' | 'a'..='f');
     let key = (6..=64).contains(&text.len()) && text.chars().all(hex);
-    (key && !name.exists() && !Path::new("experiments").join(format!("{text}.yaml")).exists()).then_some(text)
+    let here = std::env::current_dir().unwrap_or_default();
+    (key && !name.exists() && !spec::experiments(&here).iter().any(|known| known == text)).then_some(text)
 }
 
 /// Says why an action has no result.

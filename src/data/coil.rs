@@ -58,7 +58,7 @@ pub(super) fn load(set: &'static KnownSet, at: &DataDir) -> Result<(Part, BTreeM
     ))
 }
 
-fn find(set: &KnownSet, at: &DataDir) -> Option<PathBuf> {
+pub(super) fn find(set: &KnownSet, at: &DataDir) -> Option<PathBuf> {
     let folders = || set.folders.iter().map(|f| at.dir.join(f));
     let packed = folders()
         .chain([at.dir.clone()])

@@ -147,6 +147,14 @@ impl Features {
 }
 
 impl Loaded {
+    /// SHA-256 that stands for all sources; empty for generated data.
+    pub fn source_digest(&self) -> &str {
+        match self {
+            Self::Images(images) => &images.source_digest,
+            Self::Features(features) => &features.source_digest,
+        }
+    }
+
     pub fn len(&self) -> usize {
         match self {
             Self::Images(i) => i.n,

@@ -77,10 +77,14 @@ pub fn load(name: &str, split: Split, at: &DataDir) -> Result<Images, DataError>
 /// Whether files that carry the names of a known set's lie in the data folder; what they hold is not looked at.
 pub fn present(name: &str, at: &DataDir) -> bool {
     let set = SETS.iter().find(|set| set.name == name);
-    set.is_some_and(|set| match (set.form, &set.archive) {
-        (Form::Embedded, _) => true,
-        (Form::Coil, _) => set.folders.iter().any(|folder| at.dir.join(folder).exists()),
-        _ => set.files.iter().all(|file| !candidates(set, file, at).is_empty()),
+    set.is_some_and(|set| match set.form {
+        Form::Embedded => true,
+        Form::Coil => coil::find(set, at).is_some(),
+        _ => {
+            let unpacked = set.files.iter().all(|file| !candidates(set, file, at).is_empty());
+            let archive = set.archive.as_ref().and_then(|archive| packed(set, archive, at));
+            unpacked || archive.is_some()
+        }
     })
 }
 
@@ -124,26 +128,29 @@ fn contents(set: &'static KnownSet, split: Split, at: &DataDir) -> Result<Vec<Co
     Ok(found)
 }
 
-/// Looks through all places. A file that carries the name but not the content is an error only if no place has the
-/// right one: sets share file names, and may share a folder.
+/// Looks through all places. A file that carries the name but not the content, or cannot be read, is an error only if no
+/// place has the right one: sets share file names, and may share a folder.
 fn on_disk(set: &KnownSet, file: &'static KnownFile, at: &DataDir) -> Result<Option<Content>, DataError> {
     let mut refused = None;
     for path in candidates(set, file, at) {
-        let bytes = content::read_at_most(&path, MAX_FILE)?;
-        let digest = content::sha256(&bytes);
-        match verify(set, file, &path, &digest) {
-            Ok(()) => {
-                return Ok(Some(Content {
-                    file,
-                    place: path.display().to_string(),
-                    bytes,
-                    digest,
-                }));
-            }
+        match verified(set, file, &path) {
+            Ok(content) => return Ok(Some(content)),
             Err(e) => refused = refused.or(Some(e)),
         }
     }
     refused.map_or(Ok(None), Err)
+}
+
+fn verified(set: &KnownSet, file: &'static KnownFile, path: &Path) -> Result<Content, DataError> {
+    let bytes = content::read_at_most(path, MAX_FILE)?;
+    let digest = content::sha256(&bytes);
+    verify(set, file, path, &digest)?;
+    Ok(Content {
+        file,
+        place: path.display().to_string(),
+        bytes,
+        digest,
+    })
 }
 
 fn candidates(set: &KnownSet, file: &KnownFile, at: &DataDir) -> Vec<PathBuf> {
@@ -265,6 +272,13 @@ fn missing(set: &KnownSet, split: Split, at: &DataDir, download: String) -> Data
     }
 }
 
+/// The published archive, or the same unpacked by gzip alone.
+fn packed(set: &KnownSet, published: &Archive, at: &DataDir) -> Option<PathBuf> {
+    let names = [published.name, published.name.trim_end_matches(".gz")];
+    let folders = set.folders.iter().map(|f| at.dir.join(f)).chain([at.dir.clone()]);
+    folders.flat_map(|f| names.map(|n| f.join(n))).find(|p| p.is_file())
+}
+
 /// The files out of the published archive.
 fn from_archive(
     set: &'static KnownSet,
@@ -272,9 +286,7 @@ fn from_archive(
     split: Split,
     at: &DataDir,
 ) -> Result<Vec<Content>, DataError> {
-    let folders = || set.folders.iter().map(|f| at.dir.join(f)).chain([at.dir.clone()]);
-    let names = [published.name, published.name.trim_end_matches(".gz")];
-    let archive = match folders().flat_map(|f| names.map(|n| f.join(n))).find(|p| p.is_file()) {
+    let archive = match packed(set, published, at) {
         Some(path) => path,
         None => {
             let target = at.dir.join(set.folders[0]).join(published.name);
@@ -321,15 +333,7 @@ fn from_archive(
 fn read(set: &KnownSet, found: &[Content]) -> Result<Part, DataError> {
     let mut whole: Option<Part> = None;
     let mut add = |part: Part, content: &Content| -> Result<(), DataError> {
-        if part.n() != content.file.items {
-            let what = format!(
-                "holds {} images where `{}` has {}",
-                part.n(),
-                content.file.role,
-                content.file.items
-            );
-            return Err(DataError::format(&content.place, what, "fetch the file again"));
-        }
+        let part = counted(part, content.file, &content.place)?;
         whole = Some(match whole.take() {
             None => part,
             Some(w) => w.then(part, &content.place)?,

@@ -110,6 +110,29 @@ fn smoothed_usps_is_read_and_its_size_checked() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_hides_no_good_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let whole = bzip2(&usps_text(2007));
+    write(dir.path(), "usps-smoothed/usps.t.bz2", &whole[..whole.len() / 2]);
+    assert!(why("usps-smoothed", Split::Test, dir.path()).contains("usps.t.bz2"));
+    write(dir.path(), "usps_smoothed/usps.t.bz2", &whole);
+    assert_eq!(load("usps-smoothed", Split::Test, &at(dir.path())).unwrap().n, 2007);
+}
+
+#[test]
+fn present_is_what_loading_would_take() {
+    let dir = tempfile::tempdir().unwrap();
+    let there = || -> Vec<&str> { names().filter(|name| present(name, &at(dir.path()))).collect() };
+    std::fs::create_dir(dir.path().join("coil20")).unwrap();
+    write(dir.path(), "cifar10/test_batch.bin", b"");
+    assert_eq!(there(), ["digits"], "neither an empty folder nor a part of a set");
+    write(dir.path(), "cifar-10-binary.tar.gz", b"");
+    write(dir.path(), "cifar100/cifar-100-binary.tar", b"");
+    write(dir.path(), "coil-20-proc.zip", b"");
+    assert_eq!(there(), ["digits", "cifar10", "coil20", "cifar100-20"]);
+}
+
+#[test]
 fn cifar_is_the_same_from_files_and_from_the_archive() {
     let batch = cifar::tests::records(&[1, 9, 0, 5].repeat(2500));
     let files = tempfile::tempdir().unwrap();

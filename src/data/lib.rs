@@ -65,7 +65,7 @@ impl Split {
 /// What to load, as a spec writes it: `mnist`, `{folder: PATH}`, `{arrays: {images: x.npy, labels: y.npy}}` or
 /// `{blobs: {n: 500, seed: 1}}`. Paths are used as they stand; the caller makes relative ones absolute.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, deny_unknown_fields)]
 pub enum Source {
     Known(String),
     /// A folder, or a tar or zip archive, of PNG and JPEG files.

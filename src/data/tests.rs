@@ -48,6 +48,18 @@ fn a_source_is_read_as_specs_write_it() {
 }
 
 #[test]
+fn nothing_stands_beside_the_form_of_a_source() {
+    for text in [
+        r#"{"folder": "x", "split": "test"}"#,
+        r#"{"arrays": {"images": "x.npy"}, "limit": 5}"#,
+        r#"{"blobs": {"n": 10}, "limit": 5}"#,
+        r#"{"folder": "x", "arrays": {"images": "x.npy"}}"#,
+    ] {
+        assert!(serde_json::from_str::<Source>(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn the_order_is_classes_limit_resize_pad() {
     let options = Options {
         classes: Some(vec![Class::Label(3), Class::Name("7".into())]),

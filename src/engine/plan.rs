@@ -4,7 +4,8 @@
 //! share the node. Its key can be computed as soon as the digests of its inputs are known, see [`Plan::resolve`].
 //!
 //! Two stages of a pipeline that come out the same (kind, complete settings, seed, inputs) share their node too: their key
-//! would be equal, and nothing runs twice. Such a node carries the name of the stage that comes first.
+//! would be equal, and nothing runs twice. Such a node carries the name of the stage that comes first; the cells know it by
+//! all its names, see [`Plan::of_stages`].
 
 pub mod draw;
 mod expand;

@@ -46,7 +46,7 @@ fn registry() -> Registry {
         accelerated: |_| true,
     };
     let score = Stage {
-        kind: "score",
+        kind: "evaluate",
         inputs: vec![Port::one("history", &["history"])],
         outputs: |_| vec![Output::value("metrics", "metrics")],
         settings: settings(json!({"type": "object", "additionalProperties": false}), |_| {
@@ -76,7 +76,7 @@ const PIPELINE: &str = "pipeline: toy
 params: {alpha: 1, data: here}
 stages:
   train: {stage: train, alpha: '${alpha}', data: '${data}'}
-  score: {stage: score, inputs: {history: train}}
+  score: {stage: evaluate, inputs: {history: train}}
 ";
 pub(crate) const EXPERIMENT: &str = "experiment: e
 pipeline: toy

@@ -14,7 +14,7 @@ pub use tensorboard::tensorboard;
 
 use crate::error::ResultsError;
 use moelab_engine::plan::{Axes, NodeId, Plan, SEED_AXIS};
-use moelab_engine::run::{NodeStatus, Status};
+use moelab_engine::run::NodeStatus;
 use moelab_engine::store::{Manifest, Presence, Store};
 use moelab_stages::artifact as types;
 use moelab_stages::frame::read_parquet;
@@ -32,10 +32,10 @@ pub struct Finished<'a> {
 }
 
 impl<'a> Finished<'a> {
-    /// Those that [`plan_status`](moelab_engine::run::plan_status) found.
+    /// Those of which [`plan_status`](moelab_engine::run::plan_status) found the key and the store has a result.
     pub fn of(experiment: &'a str, plan: &'a Plan, store: &'a Store, status: &[NodeStatus]) -> Self {
-        let cached = status.iter().filter(|one| one.status == Status::Cached);
-        let done = cached.filter_map(|one| Some((one.node, store.lookup(&one.key?)?)));
+        let done = status.iter();
+        let done = done.filter_map(|one| Some((one.node, store.lookup(&one.key?)?)));
         Self {
             experiment,
             plan,

@@ -27,7 +27,7 @@ fn a_result_leads_back_to_all_it_was_made_from() {
     assert_eq!((feed.name.as_str(), feed.maker), ("history", Some(0)));
     let text = lineage.text(&bench.store);
     for part in [
-        "score (score, version 1) alpha=10 seed=1",
+        "score (evaluate, version 1) alpha=10 seed=1",
         "from train",
         "acc = 0.11",
         "comes from\n  train (train, version 1)",

@@ -195,4 +195,7 @@ fn scores_are_higher_by_themselves_and_other_numbers_neither() {
     let input = Bench::new(EXPERIMENT).input();
     let better: Vec<_> = input.metrics.iter().map(|metric| metric.better).collect();
     assert_eq!(better, [Better::Neither, Better::Higher, Better::Neither]);
+    // The same name, but of a stage that does not score.
+    let bench = Bench::new(&EXPERIMENT.replace("acc: score.acc", "acc: {of: train.history.acc, reduce: last}"));
+    assert_eq!(bench.input().metrics[1].better, Better::Neither);
 }

@@ -276,6 +276,17 @@ fn a_wrong_form_of_a_data_set_is_told_by_its_fields() {
         ("{arrays: {feature: x.npy}}", "did you mean `features`?"),
         ("{arrays: x.npy}", "expects a mapping"),
         ("{}", "got an empty one"),
+        (
+            "{folder: photos, split: test}",
+            "`split` is a setting of `load` itself, beside `dataset`",
+        ),
+        (
+            "{arrays: {features: x.npy}, limit: 9}",
+            "no setting is called `limit` here",
+        ),
+        ("{blobs: {n: 9}, limit: 5}", "no setting is called `limit` here"),
+        ("{folder: x, arrays: {}}", "no setting is called `arrays` here"),
+        ("{blobs: {n: many}}", "expects a whole number"),
     ] {
         lab.tiny("seeds: 1\n", "");
         let text = std::fs::read_to_string(lab.path("experiments/tiny.yaml")).unwrap();
@@ -301,6 +312,28 @@ fn nobody_listening_ends_no_run() {
         .unwrap();
     assert_eq!(status.code(), Some(0));
     assert_eq!(lab.run(&["tiny", "--only", "vae"])["executed"], 0);
+}
+
+#[test]
+fn nobody_reading_the_answer_is_no_panic() {
+    use std::process::{Command, Stdio};
+    let lab = Lab::new();
+    lab.tiny("seeds: 1\n", "");
+    lab.run(&["tiny", "--only", "vae"]);
+    for (full, code, folder) in [(true, 6, "a"), (false, 0, "b")] {
+        let run = ["run", "tiny", "--only", "vae", "--format", "json"];
+        for args in [&run[..], &["init", folder]] {
+            let out = match full {
+                true => Stdio::from(std::fs::File::options().write(true).open("/dev/full").unwrap()),
+                // Its reader is gone at once.
+                false => Stdio::from(std::io::pipe().unwrap().1),
+            };
+            let mut moelab = Command::new(env!("CARGO_BIN_EXE_moelab"));
+            let moelab = moelab.current_dir(lab.path("")).args(["--store", "store"]).args(args);
+            let status = moelab.stdout(out).stderr(Stdio::null()).status().unwrap();
+            assert_eq!(status.code(), Some(code), "{args:?}");
+        }
+    }
 }
 
 #[test]

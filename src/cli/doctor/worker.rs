@@ -10,9 +10,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-/// Where the kernel driver of NVIDIA devices shows itself.
-const DRIVER: &str = "/proc/driver/nvidia/version";
-
 /// What `moelab-worker about` prints.
 #[derive(Deserialize)]
 struct About {
@@ -88,7 +85,7 @@ fn libtorch(about: &About) -> Check {
 fn devices(about: &About) -> Check {
     let cuda = about.devices.iter().any(|device| device.starts_with("cuda"));
     let said = about.devices.join(", ");
-    if Path::new(DRIVER).exists() && !cuda {
+    if Path::new(device::DRIVER).exists() && !cuda {
         let next = "scripts/libtorch cuda, then `make build`: this build is for the CPU, or CUDA_VISIBLE_DEVICES hides \
                     the devices";
         return Check::warn(

@@ -148,6 +148,15 @@ impl Plan {
         Ok(nodes.into_iter().collect())
     }
 
+    /// The actions of these stages in all cells, also those that carry the name of an equal stage.
+    pub fn of_stages(&self, stages: &[String]) -> BTreeSet<NodeId> {
+        let mut nodes = BTreeSet::new();
+        for stage in stages {
+            nodes.extend(self.cells.iter().filter_map(|cell| cell.actions.get(stage).copied()));
+        }
+        nodes
+    }
+
     /// The one action that is meant; several are listed in the error.
     pub fn pick(&self, experiment: &Experiment, stage: &str, filter: &Filter) -> Result<NodeId, SelectError> {
         match self.matching(experiment, stage, filter)?[..] {
@@ -219,8 +228,9 @@ fn nothing(experiment: &Experiment) -> SelectError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::planned;
+    use super::super::tests::{planned, planned_on};
     use super::*;
+    use crate::spec::fake::PIPELINE;
 
     const EXPERIMENT: &str = "seeds: 2\nmatrix: {axes: {k: [1, 2]}}\n";
 
@@ -238,6 +248,15 @@ mod tests {
         assert_eq!(describe(&plan.graph[node].axes), "k=2 seed=1");
         assert!(plan.pick(&experiment, "images", &filter(Some(1), &[])).is_ok());
         assert_eq!(filter(None, &["seed=1"]), filter(Some(1), &[]));
+    }
+
+    #[test]
+    fn a_stage_has_the_actions_it_shares_with_an_equal_one() {
+        let twin = "  twin: {stage: train, inputs: {images: images}, latent_dim: 100, epochs: 5}\n";
+        let (_, plan) = planned_on(&format!("{PIPELINE}{twin}"), EXPERIMENT);
+        let of = |stage: &str| plan.of_stages(&[stage.to_owned()]);
+        assert_eq!((of("twin"), of("twin").len()), (of("wide"), 2));
+        assert!(plan.of_stages(&[]).is_empty());
     }
 
     #[test]

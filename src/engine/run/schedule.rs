@@ -1,7 +1,7 @@
 //! Which nodes of the graph may run, and in what order.  Knows no jobs.
 
+use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::{Direction, visit::Dfs};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,14 +90,19 @@ impl<'a, N> Schedule<'a, N> {
 
     /// Marks a node failed, and what depends on it blocked.
     pub(super) fn fail(&mut self, node: NodeIndex) {
-        let mut reach = Dfs::new(self.graph, node);
-        while let Some(after) = reach.next(self.graph) {
-            if matches!(self.state(after), State::Waiting | State::Ready) {
-                self.states[after.index()] = State::Blocked;
-                self.ready.remove(&after);
+        self.states[node.index()] = State::Failed;
+        self.ready.remove(&node);
+        let mut open = vec![node];
+        while let Some(before) = open.pop() {
+            for after in self.graph.neighbors_directed(before, Direction::Outgoing) {
+                // What ran again may have consumers that are done or run by now, and what is behind those has what it needs.
+                if matches!(self.state(after), State::Waiting | State::Ready) {
+                    self.states[after.index()] = State::Blocked;
+                    self.ready.remove(&after);
+                    open.push(after);
+                }
             }
         }
-        self.states[node.index()] = State::Failed;
     }
 
     fn offer(&mut self, node: NodeIndex) {
@@ -190,6 +195,35 @@ mod tests {
         assert_eq!(schedule.state(d), State::Waiting);
         schedule.done(b);
         assert_eq!(schedule.state(d), State::Ready);
+    }
+
+    #[test]
+    fn a_failure_blocks_nothing_behind_consumers_that_are_done_or_run() {
+        let mut graph = DiGraph::new();
+        let names = ["maker", "done", "runs", "other", "behind", "new"];
+        let [maker, done, runs, other, behind, new] = names.map(|name| graph.add_node(name));
+        graph.extend_with_edges([
+            (maker, done),
+            (maker, runs),
+            (done, behind),
+            (runs, behind),
+            (other, behind),
+            (maker, new),
+        ]);
+        let mut schedule = Schedule::new(&graph, &all(&graph));
+        assert_eq!([schedule.take(), schedule.take()], [Some(maker), Some(other)]);
+        schedule.done(maker);
+        assert_eq!([schedule.take(), schedule.take()], [Some(done), Some(runs)]);
+        schedule.done(done);
+        schedule.reopen(maker);
+        schedule.fail(maker);
+        assert_eq!(
+            [maker, done, runs, behind, new].map(|n| schedule.state(n)),
+            [State::Failed, State::Done, State::Taken, State::Waiting, State::Blocked]
+        );
+        schedule.done(runs);
+        schedule.done(other);
+        assert_eq!(schedule.state(behind), State::Ready);
     }
 
     #[test]

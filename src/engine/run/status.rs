@@ -1,5 +1,6 @@
 //! What a run would do, without doing it.
 
+use super::folder::reads;
 use super::history::{Estimate, History};
 use super::results::Results;
 use crate::digest::Digest;
@@ -41,6 +42,9 @@ pub enum Status {
     Error,
 }
 
+/// Why an action runs although it is done.
+pub(super) const NEEDED: &str = "its bytes are needed and are not in the store";
+
 /// What to ask about.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Question<'a> {
@@ -66,17 +70,17 @@ pub fn plan_status(
         history: None,
         newest: HashMap::new(),
     };
-    let mut all = vec![];
+    let forced = plan.of_stages(question.force);
+    let (mut all, mut needed) = (vec![], BTreeSet::new());
     for index in order.into_iter().filter(|node| wanted.contains(node)) {
         let node = &plan.graph[index];
-        let forced = question.force.contains(&node.stage);
         let mut estimate = None;
         let (key, status, why) = match plan.resolve(index, registry, data, &results) {
             Ok(Resolution::Ready { key, .. }) => {
                 let digest = key.digest();
                 let found = store.and_then(|store| store.lookup_as(&digest, &key));
                 let (status, why) = match &found {
-                    Some(_) if forced => (Status::WillRun, "forced".into()),
+                    Some(_) if forced.contains(&index) => (Status::WillRun, "forced".into()),
                     Some(_) => (Status::Cached, String::new()),
                     None => (Status::WillRun, earlier.why(&key, &digest)),
                 };
@@ -87,6 +91,9 @@ pub fn plan_status(
                     estimate = earlier
                         .history()
                         .and_then(|history| history.like(&node.kind, &key.config));
+                    if let Some(store) = store {
+                        needed.extend(reads(store, node, &key, &results).missing);
+                    }
                 }
                 (Some(digest), status, why)
             }
@@ -116,7 +123,22 @@ pub fn plan_status(
             estimate,
         });
     }
+    earlier.bring_back(plan, &results, needed, &mut all);
+    share(&mut all);
     all
+}
+
+/// Nodes with one key are one action: it runs if one of them has to.
+fn share(all: &mut [NodeStatus]) {
+    let runs = all.iter().filter(|one| one.status == Status::WillRun);
+    let runs: HashMap<Digest, (String, Option<Estimate>)> = runs
+        .filter_map(|one| Some((one.key?, (one.why.clone(), one.estimate))))
+        .collect();
+    for one in all.iter_mut().filter(|one| one.status == Status::Cached) {
+        if let Some((why, estimate)) = one.key.and_then(|key| runs.get(&key)) {
+            (one.status, one.why, one.estimate) = (Status::WillRun, why.clone(), *estimate);
+        }
+    }
 }
 
 /// The settings that the key of a node will hold, if no other stage feeds one.
@@ -141,6 +163,25 @@ impl Earlier<'_> {
     fn history(&mut self) -> Option<&History> {
         let store = self.store?;
         Some(self.history.get_or_insert_with(|| History::read(store)))
+    }
+
+    /// Marks the makers of bytes that will be read and are not there, and, since they will read too, theirs in turn.
+    fn bring_back(&mut self, plan: &Plan, results: &Results, mut needed: BTreeSet<NodeIndex>, all: &mut [NodeStatus]) {
+        let Some(store) = self.store else { return };
+        let cached = all.iter_mut().rev().filter(|one| one.status == Status::Cached);
+        for one in cached {
+            if !needed.contains(&one.node) {
+                continue;
+            }
+            let Some(manifest) = one.key.and_then(|key| store.manifest(&key)) else {
+                continue;
+            };
+            let (node, key) = (&plan.graph[one.node], &manifest.action);
+            let history = self.history();
+            one.estimate = history.and_then(|history| history.like(&node.kind, &key.config));
+            (one.status, one.why) = (Status::WillRun, NEEDED.into());
+            needed.extend(reads(store, node, key, results).missing);
+        }
     }
 
     fn why(&mut self, key: &ActionKey, digest: &Digest) -> String {

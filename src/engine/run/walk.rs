@@ -26,7 +26,7 @@ use crate::store::{Attempt, Holder, Manifest, Store, StoreError, time};
 use end::vanished;
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,10 @@ pub(super) struct Walk<'a> {
     schedule: Schedule<'a, Node>,
     results: Results,
     actions: BTreeMap<Digest, Action>,
+    /// Nodes to run although the store has a result.
+    forced: BTreeSet<NodeIndex>,
+    /// Of actions put back until their inputs are there again.
+    put_back: BTreeMap<Digest, Tries>,
     /// Actions that may run now.
     queue: BTreeMap<Rank, Digest>,
     /// Actions another process runs, and the holder the user was told of.
@@ -78,6 +82,12 @@ struct Action {
     force: bool,
     /// Was run again for its bytes: once is enough.
     remade: bool,
+    tries: Tries,
+}
+
+/// What earlier attempts of an action in this run mean for the next.
+#[derive(Default)]
+struct Tries {
     /// How often its worker found inputs gone.
     without_inputs: u32,
     /// How often it failed and was tried again, by kind.
@@ -129,6 +139,8 @@ impl<'a> Walk<'a> {
             schedule: Schedule::new(&plan.graph, &wanted),
             results: Results::default(),
             actions: BTreeMap::new(),
+            forced: plan.of_stages(&options.force),
+            put_back: BTreeMap::new(),
             queue: BTreeMap::new(),
             waiting: BTreeMap::new(),
             asked: Instant::now(),
@@ -230,13 +242,16 @@ impl<'a> Walk<'a> {
 
     fn resolved(&mut self, node: NodeIndex, key: ActionKey, settings: Value) {
         let digest = key.digest();
+        let force = self.forced.contains(&node);
         if let Some(action) = self.actions.get_mut(&digest) {
             action.nodes.push(node);
             let Node { stage, axes, .. } = &self.plan.graph[node];
             self.record
                 .event("same", json!({"stage": stage, "axes": axes, "key": digest}));
             match action.status {
-                Status::Pending => {}
+                Status::Pending => action.force |= force,
+                // Found before it was known that this node is the same.
+                Status::Cached | Status::Waited if force => self.run_again(digest),
                 Status::Failed => self.schedule.fail(node),
                 Status::Cached | Status::Executed | Status::Waited => {
                     // Equal keys, equal results: whichever node came first knows them.
@@ -248,7 +263,6 @@ impl<'a> Walk<'a> {
             }
             return;
         }
-        let force = self.options.force.contains(&self.plan.graph[node].stage);
         let found = if force {
             None
         } else {
@@ -268,10 +282,7 @@ impl<'a> Walk<'a> {
                 status,
                 force,
                 remade: false,
-                without_inputs: 0,
-                failed: BTreeMap::new(),
-                memory: Memory::Normal,
-                whole_machine: false,
+                tries: self.put_back.remove(&digest).unwrap_or_default(),
             },
         );
         match found {

@@ -1,6 +1,6 @@
 //! From the matrix to its rows.
 
-use super::interpolate::Scope;
+use super::interpolate::{Piece, Scope, pieces, within};
 use super::matrix::{Axis, Conditions, Matrix, same};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ pub type Row = BTreeMap<String, Value>;
 
 /// Expands the matrix into distinct rows; axes declared first vary slowest. The error is for people.
 pub fn expand(matrix: &Matrix, params: &Map<String, Value>, seeds: usize) -> Result<Vec<Row>, String> {
-    let order = dependency_order(&matrix.axes)?;
+    let order = dependency_order(&matrix.axes, params)?;
     let limit = MOST_RUNS / seeds.max(1);
     // Axes in order of dependence, each row the choice per axis in order of declaration.
     let mut picks: Vec<Vec<Option<usize>>> = vec![vec![None; matrix.axes.len()]];
@@ -111,19 +111,12 @@ fn distinct(rows: &mut Vec<Row>, params: &Map<String, Value>) {
     });
 }
 
-/// Axes so that each comes after those its `when`s name.
-fn dependency_order(axes: &[Axis]) -> Result<Vec<usize>, String> {
+/// Axes so that each comes after those its `when`s look at.
+fn dependency_order(axes: &[Axis], params: &Map<String, Value>) -> Result<Vec<usize>, String> {
+    let waits: Vec<BTreeSet<usize>> = axes.iter().map(|axis| looks_at(axis, axes, params)).collect();
     let mut done: Vec<usize> = Vec::new();
     while done.len() < axes.len() {
-        let ready = (0..axes.len()).find(|i| {
-            let names = axes[*i]
-                .choices
-                .iter()
-                .flat_map(|choice| &choice.when)
-                .map(|(name, _)| name);
-            let mut waits = names.filter_map(|name| axes.iter().position(|axis| axis.name == *name));
-            !done.contains(i) && waits.all(|on| done.contains(&on))
-        });
+        let ready = (0..axes.len()).find(|i| !done.contains(i) && waits[*i].iter().all(|on| done.contains(on)));
         match ready {
             Some(i) => done.push(i),
             None => {
@@ -139,6 +132,58 @@ fn dependency_order(axes: &[Axis]) -> Result<Vec<usize>, String> {
         }
     }
     Ok(done)
+}
+
+/// The axes that the `when`s of an axis may depend on, by what they name and by what the parameters among that refer to.
+fn looks_at(axis: &Axis, axes: &[Axis], params: &Map<String, Value>) -> BTreeSet<usize> {
+    let conditions = axis.choices.iter().flat_map(|choice| &choice.when);
+    let mut open: Vec<String> = conditions.map(|(name, _)| name.clone()).collect();
+    let (mut seen, mut found) = (BTreeSet::new(), BTreeSet::new());
+    while let Some(name) = open.pop() {
+        if !seen.insert(name.clone()) {
+            continue;
+        }
+        let related = |i: &usize| within(&name, &axes[*i].name) || within(&axes[*i].name, &name);
+        found.extend((0..axes.len()).filter(related));
+        if let Some(value) = written(&name, params) {
+            references(&name, value, axes, &mut open);
+        }
+    }
+    found
+}
+
+/// What the parameters say of a name, or of the reference above it that leads elsewhere.
+fn written<'a>(name: &str, params: &'a Map<String, Value>) -> Option<&'a Value> {
+    let mut steps = name.split('.');
+    let first = params.get(steps.next()?)?;
+    steps.try_fold(first, |value, step| match value {
+        Value::String(_) => Some(value),
+        _ => value.get(step),
+    })
+}
+
+/// The names that a value refers to.
+fn references(name: &str, value: &Value, axes: &[Axis], found: &mut Vec<String>) {
+    // In every row the axis stands in its place.
+    if axes.iter().any(|axis| axis.always() && within(name, &axis.name)) {
+        return;
+    }
+    match value {
+        Value::String(text) => {
+            let names = pieces(text).unwrap_or_default().into_iter();
+            found.extend(names.filter_map(|piece| match piece {
+                Piece::Name(name) => Some(name),
+                Piece::Text(_) => None,
+            }));
+        }
+        Value::Array(items) => items.iter().for_each(|item| references(name, item, axes, found)),
+        Value::Object(map) => {
+            for (key, item) in map {
+                references(&format!("{name}.{key}"), item, axes, found);
+            }
+        }
+        _ => {}
+    }
 }
 
 fn checks(rows: usize, conditions: usize, what: &str) -> Result<(), String> {
@@ -161,6 +206,7 @@ fn too_many(matrix: &Matrix, seeds: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::fake::{Lab, PIPELINE, load};
+    use std::collections::BTreeSet;
 
     fn rows(matrix: &str) -> String {
         let experiment = load(&format!("matrix: {matrix}\n")).unwrap_or_else(|e| panic!("{e}"));
@@ -254,6 +300,60 @@ mod tests {
     fn axes_that_wait_for_each_other_are_refused() {
         let said = error("{axes: {k: {values: [1], when: {alpha: 1}}, alpha: {values: [1], when: {k: 1}}}}");
         assert!(said.contains("wait for each other: k, alpha"), "{said}");
+    }
+
+    /// Rows of an experiment on the usual pipeline with a parameter written otherwise, in no order.
+    fn rows_on(params: (&str, &str), axes: &[&str]) -> Result<BTreeSet<String>, String> {
+        let lab = Lab::new(&PIPELINE.replacen(params.0, params.1, 1));
+        let experiment = lab.load(&format!("matrix: {{axes: {{{}}}}}\n", axes.join(", ")), &[])?;
+        let rows = experiment.rows.iter().map(|row| serde_json::to_string(row).unwrap());
+        Ok(rows.collect())
+    }
+
+    #[test]
+    fn when_waits_for_the_axes_that_its_parameter_refers_to_or_is_a_part_of() {
+        let family = (
+            "  k: 10\n",
+            "  k: 10\n  family: ${group.name}\n  group: {name: \"${dataset}\"}\n",
+        );
+        let mapping = ("dataset: digits", "dataset: {n: 1}");
+        for (params, k, dataset, last) in [
+            (
+                family,
+                "k: [2, {value: 1, when: {family: usps}}]",
+                "dataset: [digits, usps]",
+                r#"{"dataset":"usps","k":1}"#,
+            ),
+            (
+                mapping,
+                "k: [2, {value: 1, when: {dataset.n: 3}}]",
+                "dataset: [{n: 2}, {n: 3}]",
+                r#"{"dataset":{"n":3},"k":1}"#,
+            ),
+        ] {
+            let rows = rows_on(params, &[k, dataset]).unwrap();
+            assert!(rows.len() == 3 && rows.contains(last), "{rows:?}");
+            assert_eq!(rows, rows_on(params, &[dataset, k]).unwrap());
+        }
+    }
+
+    #[test]
+    fn axes_that_wait_for_each_other_through_a_parameter_are_refused() {
+        let family = ("  k: 10\n", "  k: 10\n  family: ${dataset}\n");
+        let (k, dataset) = (
+            "k: [2, {value: 1, when: {family: usps}}]",
+            "dataset: [digits, {value: usps, when: {k: 2}}]",
+        );
+        let said = rows_on(family, &[k, dataset]).unwrap_err();
+        assert!(said.contains("wait for each other: k, dataset"), "{said}");
+        // The default that refers to `k` is in no row.
+        let default = ("alpha: 0.001", "alpha: ${k}");
+        let rows = rows_on(
+            default,
+            &["k: [1, {value: 2, when: {alpha: 0.1}}]", "alpha: [0.1, 0.2]"],
+        )
+        .unwrap();
+        assert_eq!(rows.len(), 3, "{rows:?}");
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl<'a> Item<'a> {
 }
 
 /// What [`is_name`] wants, in words.
-pub const NAME: &str = "letters, digits, _ and -, beginning with a letter";
+pub const NAME: &str = "letters, digits, _ and -, beginning with a letter or _";
 
 /// Whether `name` can name a stage, a parameter, a metric: letters, digits, `_` and `-`, not beginning with a digit or
 /// dash. Dots separate names.
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn names_hold_no_dots_and_begin_with_a_letter() {
+    fn names_hold_no_dots_and_begin_with_a_letter_or_an_underscore() {
         assert!(is_name("wide_vae-2") && is_name("_x"));
         for bad in ["", "a.b", "2a", "-a", "a b", "é"] {
             assert!(!is_name(bad), "{bad}");

@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 
 const DRAFT: &str = "http://json-schema.org/draft-07/schema#";
 /// [`super::is_name`].
-const NAME: &str = "^[A-Za-z][A-Za-z0-9_-]*$";
-const STAGE_OUTPUT: &str = r"^[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z][A-Za-z0-9_-]*)?$";
+const NAME: &str = "^[A-Za-z_][A-Za-z0-9_-]*$";
+const STAGE_OUTPUT: &str = r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)?$";
 
 /// Of `pipelines/NAME.yaml`.
 pub fn pipeline(registry: &Registry) -> Value {
@@ -59,7 +59,7 @@ pub fn pipeline(registry: &Registry) -> Value {
             "then": {"$ref": format!("#/definitions/{}", stage.kind)},
         })
     };
-    json!({
+    fields(json!({
         "$schema": DRAFT,
         "title": "A pipeline of moelab",
         "description": "A DAG of stages, described once.",
@@ -85,7 +85,7 @@ pub fn pipeline(registry: &Registry) -> Value {
         "required": ["pipeline", "stages"],
         "additionalProperties": false,
         "definitions": definitions,
-    })
+    }))
 }
 
 fn of_stage(stage: &Stage) -> Value {
@@ -98,11 +98,16 @@ fn of_stage(stage: &Stage) -> Value {
         "stream".into(),
         json!({
             "description": "Separates the random numbers of otherwise equal stages.",
-            "anyOf": [stream, {"$ref": "#/definitions/reference"}], "default": 0,
+            "anyOf": [stream, {"$ref": "#/definitions/reference"}, {"type": "null"}], "default": 0,
         }),
     );
     let settings = settings["properties"].as_object().cloned().unwrap_or_default();
-    properties.insert("inputs".into(), inputs(stage, settings.keys()));
+    let needs_inputs = stage.inputs.iter().any(|port| !port.optional);
+    let mut inputs = inputs(stage, settings.keys());
+    if !needs_inputs {
+        or(&mut inputs, json!({"type": "null"}));
+    }
+    properties.insert("inputs".into(), inputs);
     properties.extend(settings);
     let mut schema = json!({
         "title": stage.kind,
@@ -111,7 +116,7 @@ fn of_stage(stage: &Stage) -> Value {
         "properties": properties,
         "additionalProperties": false,
     });
-    if stage.inputs.iter().any(|port| !port.optional) {
+    if needs_inputs {
         schema["required"] = json!(["inputs"]);
     }
     // A setting that has to be given may come from a stage.
@@ -119,7 +124,7 @@ fn of_stage(stage: &Stage) -> Value {
     let given = required.map(|name| {
         json!({"anyOf": [
             {"required": [name]},
-            {"required": ["inputs"], "properties": {"inputs": {"required": [name]}}},
+            {"required": ["inputs"], "properties": {"inputs": {"type": "object", "required": [name]}}},
         ]})
     });
     let given: Vec<Value> = given.collect();
@@ -183,8 +188,23 @@ fn adapt(schema: &mut Value, kind: &str) {
     }
 }
 
-/// What people read stays outside, where editors look for it.
 fn or_reference(schema: &mut Value) {
+    or(schema, json!({"$ref": "#/definitions/reference"}));
+}
+
+/// Lets fields that need not be written be left empty, too: to the reader that is the same.
+fn fields(mut schema: Value) -> Value {
+    let required = schema["required"].as_array().cloned().unwrap_or_default();
+    for (name, property) in schema["properties"].as_object_mut().into_iter().flatten() {
+        if !required.iter().any(|one| one.as_str() == Some(name.as_str())) {
+            or(property, json!({"type": "null"}));
+        }
+    }
+    schema
+}
+
+/// Adds a form that a value may have. What people read stays outside, where editors look for it.
+fn or(schema: &mut Value, other: Value) {
     let mut inner = schema.take();
     let mut outer = Map::new();
     for told in ["description", "default"] {
@@ -192,7 +212,7 @@ fn or_reference(schema: &mut Value) {
             outer.insert(told.to_owned(), value);
         }
     }
-    outer.insert("anyOf".into(), json!([inner, {"$ref": "#/definitions/reference"}]));
+    outer.insert("anyOf".into(), json!([inner, other]));
     *schema = Value::Object(outer);
 }
 
@@ -202,8 +222,9 @@ pub fn experiment() -> Value {
         {"type": "string"},
         {"type": "array", "items": {"type": "string"}, "uniqueItems": true},
     ]});
-    let when = json!({"description": "Only in rows that agree: axis or parameter, and its value or values.",
-                      "type": "object", "minProperties": 1});
+    let mut when = json!({"description": "Only in rows that agree: axis or parameter, and its value or values.",
+                          "type": "object", "minProperties": 1});
+    or(&mut when, json!({"type": "null"}));
     let block = json!({
         "type": "object",
         "properties": {"value": {}, "values": {"type": "array", "minItems": 1}, "when": when},
@@ -217,7 +238,7 @@ pub fn experiment() -> Value {
             )
         })
         .collect();
-    json!({
+    fields(json!({
         "$schema": DRAFT,
         "title": "An experiment of moelab",
         "description": "What to run a pipeline on.",
@@ -235,7 +256,7 @@ pub fn experiment() -> Value {
             ]},
             "retry": {"description": "Further attempts by kind of failure.", "type": "object",
                       "properties": retries, "additionalProperties": false},
-            "matrix": {
+            "matrix": fields(json!({
                 "description": "Which settings to sweep.",
                 "type": "object",
                 "minProperties": 1,
@@ -247,12 +268,12 @@ pub fn experiment() -> Value {
                     "exclude": rows,
                     "include": rows,
                 },
-            },
+            })),
             "metrics": {
                 "description": "Name: a number that a stage leaves, as evaluation.acc.",
                 "type": "object",
                 "propertyNames": {"pattern": NAME},
-                "additionalProperties": {"anyOf": [{"$ref": "#/definitions/number"}, {
+                "additionalProperties": {"anyOf": [{"$ref": "#/definitions/number"}, fields(json!({
                     "type": "object",
                     "properties": {
                         "of": {"$ref": "#/definitions/number"},
@@ -266,9 +287,9 @@ pub fn experiment() -> Value {
                     },
                     "required": ["of"],
                     "additionalProperties": false,
-                }]},
+                }))]},
             },
-            "table": {
+            "table": fields(json!({
                 "type": "object",
                 "additionalProperties": false,
                 "properties": {
@@ -281,7 +302,7 @@ pub fn experiment() -> Value {
                     "min_seeds": {"description": "Cells with fewer count as incomplete.",
                                   "type": "integer", "minimum": 1},
                 },
-            },
+            })),
             "reference": {"description": "Published results, as rows of their own.", "type": "array", "items": {
                 "type": "object",
                 "properties": {
@@ -295,7 +316,7 @@ pub fn experiment() -> Value {
             "description": "STAGE.METRIC, or STAGE.HISTORY.COLUMN",
             "type": "string", "pattern": r"^[^.]+(\.[^.]+)+$",
         }},
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::super::FIELDS;
-use super::super::fake::registry;
+use super::super::fake::{Lab, load, registry};
 use super::*;
 use jsonschema::Validator;
 
@@ -58,6 +58,54 @@ fn slips_in_a_stage_are_rejected() {
         "stage: choose\ninputs: {candidates: {from: c, over: []}}",
     ] {
         assert!(!stage(text), "{text}");
+    }
+}
+
+#[test]
+fn reader_and_schema_agree_on_names_and_empty_fields_of_an_experiment() {
+    for (rest, fine) in [
+        (
+            "description:\nset:\nseeds:\nretry:\nmatrix:\nmetrics:\ntable:\nreference:",
+            true,
+        ),
+        ("matrix: {axes: null, exclude: null, include: null}", true),
+        ("matrix: {axes: {k: {values: [1], when: null}}}", true),
+        ("metrics: {_acc: {of: evaluation.acc, reduce: null}}", true),
+        (
+            "table: {rows: null, columns: null, cells: null, better: null, min_seeds: null}",
+            true,
+        ),
+        ("matrix: {}", false),
+        ("matrix: {axes: {k: null}}", false),
+        ("matrix: {axes: {k: {values: null}}}", false),
+        ("metrics: {acc: null}", false),
+        ("metrics: {2acc: evaluation.acc}", false),
+        ("retry: {killed: null}", false),
+    ] {
+        let read = load(&format!("{rest}\n"));
+        assert_eq!(read.is_ok(), fine, "{rest}: {:?}", read.err());
+        let text = format!("experiment: e\npipeline: p\n{rest}\n");
+        assert_eq!(accepts(&experiment(), &text), fine, "{rest}");
+    }
+}
+
+#[test]
+fn reader_and_schema_agree_on_names_and_empty_fields_of_a_pipeline() {
+    let sound = "pipeline: p\ndescription:\nparams:\nstages:\n  \
+                 _a:\n    stage: load\n    dataset: digits\n    inputs:\n    stream:\n  \
+                 b:\n    stage: train\n    inputs: {images: _a.images}\n";
+    let agree = |text: &str, fine: bool| {
+        let read = Lab::new(text).load("", &[]);
+        assert_eq!(read.is_ok(), fine, "{text}: {:?}", read.err());
+        assert_eq!(accepts(&pipeline(&registry()), text), fine, "{text}");
+    };
+    agree(sound, true);
+    for (from, to) in [
+        ("  b:", "  2b:"),
+        ("    dataset: digits\n", ""),
+        ("{images: _a.images}", ""),
+    ] {
+        agree(&sound.replacen(from, to, 1), false);
     }
 }
 

@@ -104,8 +104,7 @@ fn shortened(path: PathBuf) -> PathBuf {
 }
 
 fn has_yaml_ending(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|ending| ending == "yaml" || ending == "yml")
+    path.extension().is_some_and(|ending| ending == "yaml")
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -170,6 +169,16 @@ mod tests {
                 .message
                 .contains("folder")
         );
+    }
+
+    #[test]
+    fn no_name_is_offered_that_would_not_be_found() {
+        let lab = lab();
+        let other = lab.path().join("experiments/other.yml");
+        fs::write(&other, "").unwrap();
+        assert_eq!(experiments(lab.path()), ["quickstart"]);
+        assert!(experiment(Path::new("other"), lab.path()).is_err());
+        assert!(experiment(&other, lab.path()).is_ok(), "a path may end as it likes");
     }
 
     #[test]

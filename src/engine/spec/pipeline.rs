@@ -291,7 +291,7 @@ mod tests {
           |
         5 |   2c: {stage: load}
           |   ^^
-          = letters, digits, _ and -, beginning with a letter
+          = letters, digits, _ and -, beginning with a letter or _
         ");
     }
 

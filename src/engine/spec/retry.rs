@@ -21,7 +21,7 @@ const KINDS: [(&str, FailureKind); 8] = [
     ("lost_worker", FailureKind::LostWorker),
 ];
 
-/// Kinds that end a run: nothing that is tried again in it would go better.
+/// Kinds that are not tried again: within the same run nothing would go better.
 const FINAL: [&str; 4] = ["disk_full", "store_not_writable", "store_damaged", "worker"];
 
 /// Further attempts of an action by kind of failure; kinds that are not named have none.
@@ -79,7 +79,7 @@ pub fn read(item: Option<Item<'_>>, problems: &mut Vec<Problem>) -> Retry {
                 None => {}
             },
             None if FINAL.contains(&name) => {
-                let problem = entry.key_problem(format!("`{name}` ends the run and is not tried again in it"));
+                let problem = entry.key_problem(format!("`{name}` is not tried again within a run"));
                 problems.push(problem.hint("mend the cause; the next run goes on from the checkpoints"));
             }
             None => {
@@ -151,7 +151,7 @@ mod tests {
         6 |   killed: 1000
           |           ^^^^
 
-        error: `disk_full` ends the run and is not tried again in it
+        error: `disk_full` is not tried again within a run
          --> experiments/e.yaml:7:3
           |
         7 |   disk_full: 2

@@ -33,14 +33,21 @@ impl<'a> Schema<'a> {
             explain(&error, &self.stage.settings.schema, &mut found);
         }
         found.retain(|misfit| !(misfit.path.is_empty() && fed.iter().any(|f| misfit.message == missing(f))));
-        for misfit in &mut found {
-            let port = misfit
-                .path
-                .last()
-                .and_then(|name| self.stage.inputs.iter().find(|p| p.name == name.as_str()));
-            if let (true, 1, Some(port)) = (misfit.key, misfit.path.len(), port) {
-                misfit.hint = Some(format!("`{}` is an input: put it under `inputs`", port.name));
-            }
+        for misfit in found.iter_mut().filter(|misfit| misfit.key) {
+            let hint = match &misfit.path[..] {
+                [name] if self.stage.inputs.iter().any(|port| port.name == name.as_str()) => {
+                    format!("`{name}` is an input: put it under `inputs`")
+                }
+                // One level too deep.
+                [within, .., name] if self.properties().contains(&name.as_str()) => {
+                    format!(
+                        "`{name}` is a setting of `{}` itself, beside `{within}`",
+                        self.stage.kind
+                    )
+                }
+                _ => continue,
+            };
+            misfit.hint = Some(hint);
         }
         found
     }
@@ -178,10 +185,15 @@ fn branches(
             })
         })
         .collect();
-    // Of several mappings, the one whose fields are there.
-    let lacks = |errors: &Vec<ValidationError<'static>>| !required(std::slice::from_ref(errors), &here).is_empty();
-    let whole: Vec<_> = meant.iter().copied().filter(|errors| !lacks(errors)).collect();
-    if let [errors] = if meant.len() == 1 { &meant[..] } else { &whole[..] } {
+    // Of several mappings, the one whose fields are there; where two are mixed, the first has a field too many.
+    let whole: Vec<_> = meant.iter().copied().filter(|errors| !lacks(errors, &here)).collect();
+    let mixed = error.instance().is_object() && meant.len() > whole.len();
+    let one = match (&meant[..], &whole[..]) {
+        ([one], _) | (_, [one]) => Some(*one),
+        (_, [first, ..]) if mixed => Some(*first),
+        _ => None,
+    };
+    if let Some(errors) = one {
         for inner in errors.iter() {
             explain(inner, root, out);
         }
@@ -255,6 +267,17 @@ fn branches(
         message,
         hint,
     });
+}
+
+/// Whether a mapping lacks a field at this place, whichever form it is taken for.
+fn lacks(errors: &[ValidationError<'static>], here: &[String]) -> bool {
+    use ValidationErrorKind as Kind;
+    let mut errors = errors.iter().filter(|error| steps(error) == here);
+    errors.any(|error| match error.kind() {
+        Kind::Required { .. } => true,
+        Kind::AnyOf { context } | Kind::OneOfNotValid { context } => context.iter().all(|errors| lacks(errors, here)),
+        _ => false,
+    })
 }
 
 /// The fields that mappings at this place lack, by alternatives.

@@ -5,7 +5,6 @@ use super::{MANIFEST, Manifest, Presence, Store, disk, seal};
 use crate::digest::Digest;
 use crate::key::ActionKey;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -128,11 +127,6 @@ impl Store {
         }
         found
     }
-
-    /// The content of a value output, from the manifest alone.
-    pub fn value(&self, key: &Digest, output: &str) -> Option<Value> {
-        self.manifest(key)?.values.remove(output)
-    }
 }
 
 fn read(path: &Path) -> Record {
@@ -181,7 +175,7 @@ pub(super) fn read_as<T: DeserializeOwned>(path: &Path, version: impl Fn(&T) -> 
 mod tests {
     use super::super::testing::{action, damage, publish, scratch};
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
     use std::fs;
 
     #[test]
@@ -192,15 +186,6 @@ mod tests {
         assert_eq!(found.outputs["data"].digest, Digest::of(b"a"));
         assert_eq!(found.values["score"], json!({"acc": 0.5}));
         assert!(store.lookup(&action(2).digest()).is_none());
-    }
-
-    #[test]
-    fn a_value_is_read_without_its_object() {
-        let (_dir, store) = scratch();
-        publish(&store, &action(1), None, Some("12")).unwrap();
-        fs::remove_file(store.object_path(&Digest::of(b"12"))).unwrap();
-        assert_eq!(store.value(&action(1).digest(), "score"), Some(json!(12)));
-        assert_eq!(store.value(&action(1).digest(), "data"), None);
     }
 
     #[test]

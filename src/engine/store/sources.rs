@@ -20,7 +20,8 @@ use std::time::SystemTime;
 pub struct SourceMemory {
     path: PathBuf,
     files: BTreeMap<String, Remembered>,
-    changed: bool,
+    /// What is new since the last [`SourceMemory::save`].
+    learnt: BTreeMap<String, Remembered>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,7 +61,7 @@ impl SourceMemory {
         Self {
             path: path.to_owned(),
             files: read(path),
-            changed: false,
+            learnt: BTreeMap::new(),
         }
     }
 
@@ -105,20 +106,22 @@ impl SourceMemory {
         // Changed while it was read: the digest may be of a mixture, so it must not be trusted later.
         let still = whole && stamp.still(now) && Stamp::of(&open.metadata()?) == stamp;
         let newest = Remembered { stamp, digest, still };
-        self.changed |= known != Some(&newest);
+        if known != Some(&newest) {
+            self.learnt.insert(name.clone(), newest.clone());
+        }
         self.files.insert(name, newest);
         Ok(SourceDigest::Current(digest))
     }
 
-    /// Writes what was learnt, keeping what others wrote meanwhile.
+    /// Writes what was learnt here and nothing else: of the rest others may know more by now.
     pub fn save(&mut self) -> Result<(), StoreError> {
-        if !self.changed {
+        if self.learnt.is_empty() {
             return Ok(());
         }
         let mut files = read(&self.path);
-        files.append(&mut self.files.clone());
+        files.append(&mut self.learnt.clone());
         disk::write_atomic(&self.path, &seal::seal(&Saved { files }))?;
-        self.changed = false;
+        self.learnt.clear();
         Ok(())
     }
 }
@@ -294,5 +297,23 @@ mod tests {
             fs::write(&path, damaged).unwrap();
             assert!(ask(&mut SourceMemory::load(&path), &a, later()).1);
         }
+    }
+
+    #[test]
+    fn what_another_process_learnt_is_not_put_back_by_an_older_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sources.json");
+        let (a, b) = (dir.path().join("a"), dir.path().join("b"));
+        let learn = |memory: &mut SourceMemory, file: &Path, text: &str| {
+            fs::write(file, text).unwrap();
+            assert!(ask(memory, file, later()).1);
+            memory.save().unwrap();
+        };
+        learn(&mut SourceMemory::load(&path), &a, "old");
+        let mut older = SourceMemory::load(&path);
+        learn(&mut SourceMemory::load(&path), &a, "newer");
+        learn(&mut older, &b, "b");
+        let (digest, read) = ask(&mut SourceMemory::load(&path), &a, later());
+        assert_eq!((digest.unwrap().digest(), read), (Digest::of(b"newer"), false));
     }
 }

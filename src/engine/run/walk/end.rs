@@ -129,19 +129,20 @@ impl Walk<'_> {
 
     /// Whether an action that failed this way has attempts left.
     fn may_retry(&self, digest: Digest, kind: FailureKind) -> bool {
-        let used = self.actions[&digest].failed.get(&kind).copied().unwrap_or(0);
+        let used = self.actions[&digest].tries.failed.get(&kind).copied().unwrap_or(0);
         used < self.options.retry.of(kind)
     }
 
     /// Queues another attempt; it goes on from the checkpoints of the last. One that ran out of memory gets more of it.
     fn retry(&mut self, digest: Digest, info: &JobInfo, failure: Failure) {
         let action = self.actions.get_mut(&digest).expect("running actions are known");
-        *action.failed.entry(failure.kind).or_default() += 1;
+        let tries = &mut action.tries;
+        *tries.failed.entry(failure.kind).or_default() += 1;
         if matches!(failure.kind, FailureKind::OutOfMemory | FailureKind::DeviceOutOfMemory) {
-            action.memory = action.memory.next();
+            tries.memory = tries.memory.next();
         }
-        action.whole_machine |= failure.kind == FailureKind::OutOfMemory;
-        let memory = action.memory;
+        tries.whole_machine |= failure.kind == FailureKind::OutOfMemory;
+        let memory = tries.memory;
         self.retried += 1;
         self.tell_end(info, &Ended::Retried { failure, memory });
         self.enqueue(digest);
@@ -151,8 +152,8 @@ impl Walk<'_> {
     /// first; a disk that damages them each time has to be told of.
     fn may_start_again(&mut self, digest: Digest) -> bool {
         let action = self.actions.get_mut(&digest).expect("running actions are known");
-        action.without_inputs += 1;
-        action.without_inputs <= STARTS_WITHOUT_INPUTS
+        action.tries.without_inputs += 1;
+        action.tries.without_inputs <= STARTS_WITHOUT_INPUTS
     }
 
     pub(super) fn fail_action(&mut self, digest: Digest, failure: Failure, job: Option<(JobInfo, PathBuf)>) {
@@ -194,7 +195,7 @@ impl Walk<'_> {
             return;
         }
         let (stage, axes) = (info.stage.clone(), info.axes.clone());
-        let before: u32 = key.map_or(0, |key| self.actions[&key].failed.values().sum());
+        let before: u32 = key.map_or(0, |key| self.actions[&key].tries.failed.values().sum());
         let log = log.filter(|path| path.exists());
         self.failures.push(FailedAction {
             stage,

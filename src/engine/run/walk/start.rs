@@ -4,10 +4,12 @@ use super::super::device::Devices;
 use super::super::folder::{self, Order, Reads};
 use super::super::history::History;
 use super::super::schedule::{Rank, ranks};
-use super::{Running, Status, Walk};
+use super::super::status::NEEDED;
+use super::{Action, Running, Status, Walk};
 use crate::digest::Digest;
-use crate::job::{Failure, Memory};
-use crate::plan::Node;
+use crate::job::{Failure, FailureKind, Memory};
+use crate::plan::{Input, Node, Source};
+use crate::store::Presence;
 use petgraph::graph::NodeIndex;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -57,7 +59,7 @@ impl Walk<'_> {
         }
         for (rank, digest) in &self.queue {
             let action = &self.actions[digest];
-            if action.whole_machine && !self.running.is_empty() {
+            if action.tries.whole_machine && !self.running.is_empty() {
                 // Nothing is started before it, or it would wait for ever.
                 return None;
             }
@@ -67,7 +69,8 @@ impl Walk<'_> {
                 Devices::Accelerators(_) if !self.profits(node, &action.settings) => Some("cpu".into()),
                 Devices::Accelerators(_) => {
                     let known = || self.history.like(&node.kind, &action.key.config)?.device_memory;
-                    let need = if action.memory == Memory::Normal { known() } else { None };
+                    let normal = action.tries.memory == Memory::Normal;
+                    let need = if normal { known() } else { None };
                     self.leases.take(self.next_id, need)
                 }
             };
@@ -103,7 +106,7 @@ impl Walk<'_> {
             self.fail_action(digest, what, None);
             return false;
         };
-        let (force, memory, whole_machine) = (action.force, action.memory, action.whole_machine);
+        let (force, memory, whole_machine) = (action.force, action.tries.memory, action.tries.whole_machine);
         let order = Order {
             node,
             stage,
@@ -162,16 +165,8 @@ impl Walk<'_> {
         // One that another reader asked for is on its way.
         let ended = |maker: &&Digest| self.actions[*maker].remade && self.actions[*maker].status != Status::Pending;
         if let Some(maker) = makers.iter().find(ended) {
-            let stage = &self.plan.graph[self.actions[maker].nodes[0]].stage;
-            let how = match self.actions[maker].status {
-                Status::Failed => "failed",
-                _ => "gave other bytes",
-            };
-            let what = format!(
-                "the bytes it reads from `{stage}` are gone and running `{stage}` again {how}; \
-                 run `{stage}` with --force, or with the device it ran on first"
-            );
-            self.fail_action(digest, Failure::bad_input(what), None);
+            let failure = self.not_brought_back(&digest, maker);
+            self.fail_action(digest, failure, None);
             return;
         }
         for maker in makers {
@@ -179,21 +174,63 @@ impl Walk<'_> {
             if action.status == Status::Pending {
                 continue;
             }
-            (action.status, action.force, action.remade) = (Status::Pending, true, true);
-            for node in action.nodes.clone() {
-                self.schedule.reopen(node);
-            }
-            self.note(&format!(
-                "{} runs again: its bytes are needed and are not in the store",
-                self.info(&maker, 0, "")
-            ));
-            self.enqueue(maker);
+            action.remade = true;
+            self.note(&format!("{} runs again: {NEEDED}", self.info(&maker, 0, "")));
+            self.run_again(maker);
         }
         // Resolved anew afterwards, since its inputs may be others then.
         let action = self.actions.remove(&digest).expect("taken from the map");
+        self.put_back.insert(digest, action.tries);
         for node in action.nodes {
             self.schedule.put_back(node);
         }
+    }
+
+    /// Why bytes are not there although their maker ran again.
+    fn not_brought_back(&self, reader: &Digest, maker: &Digest) -> Failure {
+        let Action { nodes, status, .. } = &self.actions[maker];
+        let stage = &self.plan.graph[nodes[0]].stage;
+        let manifest = self.store.manifest(maker);
+        // What one looks for is what the maker gave, and yet not in the store.
+        let lost = |from: &Source| {
+            let stored = manifest
+                .as_ref()
+                .and_then(|manifest| manifest.outputs.get(&from.output));
+            stored.is_some_and(|stored| {
+                stored.state == Presence::Present
+                    && self.results.digest(from.node, &from.output) == Some(stored.digest)
+                    && self.store.object_size(&stored.digest).is_none()
+            })
+        };
+        let node = &self.plan.graph[self.actions[reader].nodes[0]];
+        let mut sources = node.inputs.iter().flat_map(Input::sources);
+        let again = sources.any(|from| nodes.contains(&from.node) && lost(from));
+        let how = match status {
+            Status::Failed => "failed",
+            _ if again => {
+                let what = format!(
+                    "the bytes it reads from `{stage}` were damaged again after `{stage}` had made them anew; \
+                     the disk may be failing, and `moelab verify` says what else is damaged"
+                );
+                return Failure::new(FailureKind::StoreDamaged, what);
+            }
+            _ => "gave other bytes",
+        };
+        let what = format!(
+            "the bytes it reads from `{stage}` are gone and running `{stage}` again {how}; \
+             run `{stage}` with --force, or with the device it ran on first"
+        );
+        Failure::bad_input(what)
+    }
+
+    /// A finished action runs although the store has its result.
+    pub(super) fn run_again(&mut self, digest: Digest) {
+        let action = self.actions.get_mut(&digest).expect("finished actions are known");
+        (action.status, action.force) = (Status::Pending, true);
+        for node in action.nodes.clone() {
+            self.schedule.reopen(node);
+        }
+        self.enqueue(digest);
     }
 }
 

@@ -6,6 +6,12 @@ use crate::store::{Entry, Presence};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
+/// A result that may go, and how many of its outputs name each object.
+struct Candidate {
+    eviction: Eviction,
+    named: BTreeMap<Digest, usize>,
+}
+
 /// Adds evictions to a plan that has its garbage.  `references` says how many present outputs name each object.
 pub(super) fn evictions(
     selection: &Selection,
@@ -16,7 +22,7 @@ pub(super) fn evictions(
     let mut candidates = candidates(selection, survey, plan);
     if selection.to_size.is_some() {
         let today = seconds(survey.now);
-        candidates.sort_by(|a, b| worth(a, today).total_cmp(&worth(b, today)));
+        candidates.sort_by(|a, b| worth(&a.eviction, today).total_cmp(&worth(&b.eviction, today)));
     }
     let enough = |plan: &Cleaning| {
         selection
@@ -24,14 +30,14 @@ pub(super) fn evictions(
             .is_some_and(|size| plan.before.saturating_sub(plan.freed()) <= size)
     };
     let (mut chosen, mut freed) = (vec![], BTreeSet::new());
-    for eviction in candidates {
+    for Candidate { eviction, named } in candidates {
         if enough(plan) {
             break;
         }
-        for digest in &eviction.digests {
+        for (digest, outputs) in &named {
             // An object goes with the last output that names it.
             let left = references.get_mut(digest).expect("present outputs are counted");
-            *left -= 1;
+            *left -= outputs;
             if *left == 0 {
                 freed.insert(*digest);
                 plan.evicted_objects.add(survey.objects[digest]);
@@ -51,7 +57,7 @@ fn worth(eviction: &Eviction, today: u64) -> f64 {
     eviction.seconds / (eviction.bytes.max(1) as f64 * (days + 1.0))
 }
 
-fn candidates(selection: &Selection, survey: &Survey, plan: &mut Cleaning) -> Vec<Eviction> {
+fn candidates(selection: &Selection, survey: &Survey, plan: &mut Cleaning) -> Vec<Candidate> {
     let today = seconds(survey.now);
     let mut found = vec![];
     for entry in &survey.catalogue.entries {
@@ -59,37 +65,45 @@ fn candidates(selection: &Selection, survey: &Survey, plan: &mut Cleaning) -> Ve
         let unused = |time: std::time::Duration| today.saturating_sub(last_used) >= time.as_secs();
         let wanted = selection.unused_for.is_none_or(unused)
             && (selection.experiment.as_deref()).is_none_or(|name| survey.uses.only_by(entry, name));
-        let Some(eviction) = wanted.then(|| eviction(entry, selection, survey, last_used)).flatten() else {
+        let Some(candidate) = wanted.then(|| candidate(entry, selection, survey, last_used)).flatten() else {
             continue;
         };
+        let eviction = &candidate.eviction;
         if survey.uses.live(&entry.key) {
             plan.kept
                 .push(format!("{}: a running invocation counts on it", eviction.result));
         } else if eviction.digests.iter().any(|digest| survey.reading.contains(digest)) {
             plan.kept.push(format!("{}: a running job reads it", eviction.result));
         } else {
-            found.push(eviction);
+            found.push(candidate);
         }
     }
     found
 }
 
 /// The outputs of a result that would go, if there are any.
-fn eviction(entry: &Entry, selection: &Selection, survey: &Survey, last_used: u64) -> Option<Eviction> {
+fn candidate(entry: &Entry, selection: &Selection, survey: &Survey, last_used: u64) -> Option<Candidate> {
     let going: Vec<_> = entry
         .outputs
         .iter()
         .filter(|held| evictable(held, selection, survey))
         .collect();
-    let digests: BTreeSet<_> = going.iter().map(|held| held.stored.digest).collect();
-    (!going.is_empty()).then(|| Eviction {
+    if going.is_empty() {
+        return None;
+    }
+    let mut named: BTreeMap<Digest, usize> = BTreeMap::new();
+    for held in &going {
+        *named.entry(held.stored.digest).or_default() += 1;
+    }
+    let eviction = Eviction {
         result: entry.into(),
         outputs: going.iter().map(|held| (held.name.clone(), held.stored.size)).collect(),
-        bytes: digests.iter().map(|digest| survey.objects[digest]).sum(),
+        bytes: named.keys().map(|digest| survey.objects[digest]).sum(),
         seconds: entry.seconds,
         last_used,
-        digests,
-    })
+        digests: named.keys().copied().collect(),
+    };
+    Some(Candidate { eviction, named })
 }
 
 /// Everything that would run if all of `chosen` were asked for: they, and what they read that is evicted as well.

@@ -1,10 +1,13 @@
 //! What runs, and what need not.
 
 use super::lab::{Lab, Log, behaves, empty, says};
-use moelab_engine::run::{Question, Status, plan_status};
+use moelab_engine::digest::Digest;
+use moelab_engine::job::FailureKind;
+use moelab_engine::run::{Ended, JobInfo, Observer, Question, Status, plan_status};
 use moelab_engine::store::Selection;
 use serde_json::json;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[test]
@@ -115,6 +118,39 @@ fn a_forced_stage_runs_again_and_its_first_result_stands() {
 }
 
 #[test]
+fn a_forced_stage_runs_again_also_under_the_name_of_one_that_equals_it() {
+    let mut lab = Lab::new();
+    let wide = lab.stage("wide", says("a"), &[]);
+    lab.name(wide, "twin");
+    lab.stage("b", says("b"), &[wide]);
+    lab.run();
+    lab.options.force = vec!["twin".into()];
+    let forced = ask(&lab, &lab.options.force);
+    assert_eq!(forced[0], (Status::WillRun, "forced".into()));
+    let report = lab.run();
+    assert_eq!((report.executed, report.cached), (1, 1), "{report:?}");
+}
+
+/// Which of two nodes that turn out equal is seen first must not matter.
+#[test]
+fn force_reaches_an_action_through_each_of_its_nodes() {
+    for force in ["found", "literal"] {
+        let mut lab = Lab::new();
+        let a = lab.stage("a", json!({"text": "a", "n": 12}), &[]);
+        let found = lab.stage("found", says("b"), &[]);
+        lab.feed(a, found);
+        lab.stage("literal", json!({"text": "b", "n": 12}), &[]);
+        lab.stage("c", says("c"), &[found]);
+        assert_eq!(lab.run().executed, 3);
+        lab.options.force = vec![force.into()];
+        let forced = (Status::WillRun, "forced".to_owned());
+        assert_eq!(ask(&lab, &lab.options.force)[1..3], [forced.clone(), forced]);
+        let report = lab.run();
+        assert_eq!((report.executed, report.cached), (1, 2), "{force}: {report:?}");
+    }
+}
+
+#[test]
 fn lost_bytes_are_made_again_when_somebody_reads_them_and_only_then() {
     let mut lab = Lab::new();
     let a = lab.stage("a", says("a"), &[]);
@@ -153,12 +189,14 @@ fn bytes_that_several_actions_wait_for_are_made_again_once() {
 
 /// Writes other bytes over the data that a stage of this text made.
 fn damage(lab: &Lab, text: &str) {
-    let path = lab
-        .store
-        .object_path(&moelab_engine::digest::Digest::of(text.as_bytes()));
-    fs::remove_file(&path).unwrap();
+    spoil(&lab.store.object_path(&Digest::of(text.as_bytes())));
+}
+
+fn spoil(object: &Path) {
+    let length = fs::metadata(object).unwrap().len() as usize;
+    fs::remove_file(object).unwrap();
     // Of the same length, or the plan would see it already.
-    fs::write(&path, "?".repeat(text.len())).unwrap();
+    fs::write(object, "?".repeat(length)).unwrap();
 }
 
 #[test]
@@ -193,6 +231,56 @@ fn a_damaged_input_is_made_again_for_all_who_read_it_together() {
     }
 }
 
+/// Damages an object whenever a job of some stage ends some way.
+struct Spoils {
+    object: PathBuf,
+    stage: &'static str,
+    when: fn(&Ended) -> bool,
+}
+
+impl Observer for Spoils {
+    fn job_finished(&mut self, job: &JobInfo, ended: &Ended) {
+        if job.stage == self.stage && (self.when)(ended) {
+            spoil(&self.object);
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_damaged_each_time_are_said_to_be_damaged() {
+    let mut lab = Lab::new();
+    let a = lab.stage("a", says("a"), &[]);
+    lab.stage("b", says("b"), &[a]);
+    let mut spoils = Spoils {
+        object: lab.store.object_path(&Digest::of(b"a")),
+        stage: "a",
+        when: |ended| matches!(ended, Ended::Done { .. }),
+    };
+    let report = lab.watched(&mut spoils);
+    assert_eq!((report.executed, report.failed), (1, 1), "{report:?}");
+    let failure = &report.failures[0];
+    assert_eq!((failure.stage.as_str(), failure.kind), ("b", FailureKind::StoreDamaged));
+    assert!(failure.message.contains("damaged again"), "{report:?}");
+}
+
+#[test]
+fn an_action_whose_inputs_are_made_again_keeps_what_it_needs_of_memory() {
+    let mut lab = Lab::new();
+    let a = lab.stage("a", says("a"), &[]);
+    lab.stage("b", behaves("b", "out_of_memory_unless_alone"), &[a]);
+    let mut spoils = Spoils {
+        object: lab.store.object_path(&Digest::of(b"a")),
+        stage: "b",
+        when: |ended| matches!(ended, Ended::Retried { .. }),
+    };
+    let report = lab.watched(&mut spoils);
+    assert_eq!(
+        (report.executed, report.failed, report.retried),
+        (2, 0, 1),
+        "{report:?}"
+    );
+}
+
 #[test]
 fn evicted_bytes_that_come_back_otherwise_fail_their_reader_with_advice() {
     let mut lab = Lab::new();
@@ -221,17 +309,41 @@ fn evict(lab: &Lab) {
     assert!(!done.evicted.is_empty() && done.kept.is_empty(), "{done}");
 }
 
+/// What a run would do with each node, and why.
+fn ask(lab: &Lab, force: &[String]) -> Vec<(Status, String)> {
+    let (registry, question) = (super::lab::registry(), Question { wanted: None, force });
+    let mut all = plan_status(&lab.plan, &registry, Some(&lab.store), &lab.options.data, question);
+    all.sort_by_key(|one| one.node);
+    all.into_iter().map(|one| (one.status, one.why)).collect()
+}
+
+#[test]
+fn a_plan_tells_who_runs_again_for_bytes_that_others_need() {
+    let mut lab = Lab::new();
+    let a = lab.stage("a", says("a"), &[]);
+    let b = lab.stage("b", says("b"), &[a]);
+    lab.stage("unread", says("d"), &[b]);
+    lab.run();
+    evict(&lab);
+    let cached = (Status::Cached, String::new());
+    assert_eq!(ask(&lab, &[]), vec![cached.clone(); 3], "nobody reads it");
+    lab.stage("c", says("c"), &[b]);
+    let needed = (
+        Status::WillRun,
+        "its bytes are needed and are not in the store".to_owned(),
+    );
+    let planned = ask(&lab, &[]);
+    assert_eq!(planned[..3], [needed.clone(), needed, cached]);
+    assert_eq!(planned[3].0, Status::WillRun);
+    let report = lab.run();
+    assert_eq!((report.executed, report.cached), (3, 1), "{report:?}");
+}
+
 #[test]
 fn the_status_of_a_plan_is_what_a_run_would_do() {
     let mut lab = Lab::new();
     let a = lab.stage("a", says("a"), &[]);
     lab.stage("b", says("b"), &[a]);
-    let registry = super::lab::registry();
-    let ask = |lab: &Lab, force: &[String]| -> Vec<(Status, String)> {
-        let question = Question { wanted: None, force };
-        let all = plan_status(&lab.plan, &registry, Some(&lab.store), &lab.options.data, question);
-        all.into_iter().map(|node| (node.status, node.why)).collect()
-    };
     assert_eq!(
         ask(&lab, &[]),
         [

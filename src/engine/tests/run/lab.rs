@@ -1,7 +1,7 @@
 //! A store, a plan made by hand, and a runner.
 
 use moelab_engine::job::Event;
-use moelab_engine::plan::{Input, Node, Plan, Source};
+use moelab_engine::plan::{Cell, Input, Node, Plan, Source};
 use moelab_engine::run::{Ended, JobInfo, Observer, RunOptions, RunReport, WorkerCommand, run};
 use moelab_engine::stage::{Output, Port, Registry, Settings, Stage};
 use moelab_engine::store::{Manifest, Store};
@@ -92,7 +92,17 @@ impl Lab {
         for producer in from {
             self.plan.graph.add_edge(*producer, node, ());
         }
+        self.name(node, name);
         node
+    }
+
+    /// Calls an action by a name, as a stage that equals another calls the same action.
+    pub fn name(&mut self, node: NodeIndex, name: &str) {
+        self.plan.cells.push(Cell {
+            axes: BTreeMap::new(),
+            seed: 0,
+            actions: [(name.to_owned(), node)].into(),
+        });
     }
 
     /// Feeds the `size` of one stage to the setting `n` of another.

@@ -116,6 +116,24 @@ fn bytes_that_a_result_keeps_stay_although_another_gives_them_up() {
 }
 
 #[test]
+fn bytes_that_two_outputs_of_one_result_share_go_with_it() {
+    let (_dir, store) = scratch();
+    publish(&store, &action(1), Some("same"), Some("1")).unwrap();
+    let mut manifest = store.manifest(&action(1).digest()).unwrap();
+    let twin = manifest.outputs["data"].clone();
+    manifest.outputs.insert("twin".into(), twin);
+    let lock = store
+        .try_lock(&manifest.key(), &Holder::this_process("t"))
+        .unwrap()
+        .unwrap();
+    store.rewrite_manifest(&lock, &manifest).unwrap();
+    drop(lock);
+    let done = store.gc(&data()).unwrap();
+    assert_eq!(done.evicted_objects, Share { files: 1, bytes: 4 });
+    assert!(!is_there(&store, b"same") && store.lookup(&action(1).digest()).is_some());
+}
+
+#[test]
 fn the_cost_of_asking_again_counts_what_is_read_and_gone() {
     let (_dir, store) = scratch();
     result(&store, 1, "a", "x", 10.0);
