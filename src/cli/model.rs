@@ -154,6 +154,8 @@ impl Model {
 }
 
 fn bring(bench: &Workbench, store: &Store, piece: &Piece, stage: &str) -> Result<(), Exit> {
+    // `vae.model` is asked for as an output; it is the stage that runs.
+    let stage = stage.split('.').next().unwrap_or(stage);
     bench.bring(store, &piece.digest).map_err(|e| match e {
         StoreError::Absent { .. } => Exit::Usage(format!(
             "the weights of `{stage}` are not in the store any more: `moelab run` with --only {stage} --force {stage} \

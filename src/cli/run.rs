@@ -13,7 +13,7 @@ use moelab_engine::spec::Experiment;
 use moelab_engine::store::{Store, sources};
 use signal_hook::consts::SIGINT;
 use signal_hook::iterator::Signals;
-use std::io::{Write, stdout};
+use std::io::{ErrorKind, Write, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -76,7 +76,11 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     match args.format {
         RunFormat::Json => {
             let text = serde_json::to_string_pretty(&report).expect("a report is plain data");
-            writeln!(stdout().lock(), "{text}")?;
+            match writeln!(stdout().lock(), "{text}") {
+                // Who no longer listens to the report may still ask how the run ended.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+                written => written?,
+            }
         }
         // Without metrics there is no table, and that is no error of a run.
         RunFormat::Text if args.part.only.is_empty() && !setup.experiment.metrics.is_empty() => {

@@ -2,6 +2,7 @@
 //!
 //! Every method gives a [`Partition`], so that one can stand in the place of another.
 
+mod agreement;
 pub mod boruvka;
 pub mod condensed_tree;
 pub mod consensus;

@@ -7,11 +7,12 @@ use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Settings of `subclusters`. The rows of an expert are encoded by it alone; their posterior means are embedded by UMAP
 /// `repeats` times and each embedding is clustered by HDBSCAN, as `stable_split` does with a part. Where these clusterings
-/// agree, the pieces that most of them keep apart are the expert's sub-clusters; where they do not, it stays whole.
+/// agree, the pieces that most of them keep apart are the expert's sub-clusters; where they agree on
+/// some of the borders only, it is split there; where they agree on none, it stays whole.
 /// The report has a row per sub-cluster: its expert (`parent`), its number, its `rows` and their `share` of the expert's, the
 /// `agreement` of the expert's clusterings (missing where it has too few rows to ask), and the `distance` of its mean image
 /// from the expert's (root mean square over pixels in [0, 1]).

@@ -262,6 +262,19 @@ fn without_its_runner_a_command_and_all_it_started_ends() {
 }
 
 #[test]
+fn a_failed_run_says_so_also_where_nobody_reads_its_report() {
+    let lab = one("exit 1", "");
+    let status = std::process::Command::new(env!("CARGO_BIN_EXE_moelab"))
+        .current_dir(lab.path(""))
+        .args(["--store", "store", "run", "e", "--format", "json"])
+        // Its reader is gone at once.
+        .stdout(std::io::pipe().unwrap().1)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(3));
+}
+
+#[test]
 fn a_stopped_run_ends_its_command_and_is_no_failure() {
     let lab = one(ENDLESS, "");
     let (status, pids) = signalled(&lab, "-INT");

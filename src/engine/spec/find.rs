@@ -20,7 +20,10 @@ pub fn experiment(given: &Path, from: &Path) -> Result<PathBuf, Box<Problem>> {
     let bare = given.components().count() == 1;
     let name = given.to_string_lossy();
     if bare {
-        let file = if has_yaml_ending(given) {
+        let file = if given
+            .extension()
+            .is_some_and(|ending| ending == "yaml" || ending == "yml")
+        {
             name.to_string()
         } else {
             format!("{name}.yaml")
@@ -103,10 +106,7 @@ fn shortened(path: PathBuf) -> PathBuf {
         .unwrap_or(path)
 }
 
-fn has_yaml_ending(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "yaml")
-}
-
+/// What a name alone finds.
 fn names(folder: &Path) -> Vec<String> {
     let files = std::fs::read_dir(folder)
         .into_iter()
@@ -114,7 +114,7 @@ fn names(folder: &Path) -> Vec<String> {
         .flatten()
         .map(|entry| entry.path());
     let mut names: Vec<String> = files
-        .filter(|path| has_yaml_ending(path))
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
         .filter_map(|path| Some(path.file_stem()?.to_string_lossy().into_owned()))
         .collect();
     names.sort();
@@ -178,6 +178,7 @@ mod tests {
         fs::write(&other, "").unwrap();
         assert_eq!(experiments(lab.path()), ["quickstart"]);
         assert!(experiment(Path::new("other"), lab.path()).is_err());
+        assert!(experiment(Path::new("other.yml"), lab.path()).is_ok());
         assert!(experiment(&other, lab.path()).is_ok(), "a path may end as it likes");
     }
 

@@ -167,7 +167,7 @@ fn too_few(tested: &[&Row]) -> Option<String> {
             takes(1)
         )
     } else if smallest * tests as f64 > ALPHA {
-        let least = smallest * tests as f64;
+        let least = format!("{:.3}", (smallest * tests as f64).min(1.0));
         format!(
             "after Holm no row can be significant at {ALPHA}, since the smallest possible p is {least}; {}",
             takes(tests)

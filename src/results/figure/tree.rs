@@ -102,7 +102,8 @@ impl CondensedTree {
             .map(|row| row.1)
             .collect();
         chosen.sort_unstable();
-        // A line tells of its child, and the root is nobody's: where no other is chosen, it is the one cluster.
+        // A line tells of its child, and the root is nobody's. `hdbscan` leaves no tree without a cluster, so where no other is
+        // chosen, it is the root.
         if chosen.is_empty() {
             chosen.push(root);
         }

@@ -4,7 +4,7 @@ use super::files::{download, slug};
 use crate::error::ResultsError;
 use crate::figure::{count_clusters, duration, tallies};
 use crate::grid::{Grid, cells};
-use crate::input::display;
+use crate::input::{Cells, display};
 use crate::mark::Mark;
 use crate::render::{Format, Lines, render};
 use crate::stored::Stored;
@@ -104,9 +104,11 @@ pub(super) fn results(results: &Table) -> Result<Markup, ResultsError> {
         Ok(String::from_utf8_lossy(&render(results, Format::Csv, lines)?).into_owned())
     };
     Ok(html! {
-        (marked(&format!("Results, {}", cells(results.print)), &columns(&grid), &grid.ours, &grid.published, &grid.marks))
+        (marked("Results", &columns(&grid), &grid.ours, &grid.published, &grid.marks))
         @if let Some(legend) = &grid.legend { p class="note" { (legend.text("bold", "italic")) } }
         @if !grid.published.is_empty() { p class="note" { "Rows below the line are published results, with their source." } }
+        // What else cells hold is the first of the notes.
+        @if results.print == Cells::MeanStd { p class="note" { (cells(results.print)) } }
         @if !grid.notes.is_empty() {
             ul class="notes" { @for note in &grid.notes { li { (note) } } }
         }

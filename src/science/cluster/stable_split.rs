@@ -4,8 +4,9 @@
 //! embedding is clustered by HDBSCAN. Pieces that most of these clusterings keep apart are the part's consensus; if the
 //! clusterings agree on them, the part is split and each piece is treated in the same way; where they agree on some of the
 //! borders only, the pieces on both sides of the others are one (clusters are stable one by one: Hennig, Computational
-//! Statistics & Data Analysis 52, 2007). A part on which they do not agree at all is a cluster. Everything is split first whether they agree or not, since somebody's island may lie on one side or
-//! the other; so at the end clusters that touch are embedded two by two, and come apart again or are joined.
+//! Statistics & Data Analysis 52, 2007). A part on which they do not agree at all is a cluster. Everything is split first
+//! whether they agree or not, since somebody's island may lie on one side or the other; so at the end clusters that touch
+//! are embedded two by two, and come apart again or are joined.
 //!
 //! A style of a class that little connects to the rest of it, as crossed sevens, is as stable as a class, but much smaller.
 //! A cluster far below the median therefore joins the one that most of its outer neighbours are in. One without such
@@ -16,9 +17,9 @@
 //! falls into pieces too, but into other pieces each time. Stability under repetition as evidence for a number of clusters
 //! is Ben-Hur, Elisseeff & Guyon (PSB 2002) and Lange et al. (Neural Computation 16, 2004); here it decides each split.
 
-use super::consensus::{Consensus, consensus};
+use super::agreement::{self, Agreement};
+use super::consensus::consensus;
 use super::hdbscan::{HdbscanConfig, hdbscan};
-use super::stability::stability;
 use super::touching::{closest, completed, labels_of, members, minor_joined, shares};
 use super::{ClusterError, Partition};
 use crate::manifold::{ManifoldError, Metric, Neighbours, UmapConfig, knn, umap};
@@ -60,9 +61,10 @@ pub struct Split {
     pub rows: usize,
     /// Rows of the second cluster; 0 for a part.
     pub other_rows: usize,
-    /// Pieces of the consensus; 1 where there is nothing to split.
+    /// Pieces of the consensus that the clusterings agree on, or the two that remain where they do not; 1 where there is
+    /// nothing to split.
     pub pieces: usize,
-    /// Mean adjusted Rand index between the clusterings, noise rows each on its own.
+    /// Mean adjusted Rand index between the clusterings in terms of these pieces, noise rows each on its own.
     pub agreement: f64,
     /// Mean share of the rows that a clustering puts in a cluster.
     pub labelled: f64,
@@ -181,23 +183,27 @@ impl<'a> Search<'a> {
         let all: Vec<&[i32]> = labelings.iter().map(Vec::as_slice).collect();
         // Where agreement is no condition, the majority decides.
         let together = if anyway { 0.5 } else { self.config.together };
-        let mut found = consensus(&all, together, self.least(rows.len()).min(at_most))?;
-        let (mut agreement, labelled) = agreement(&all, &found)?;
+        let found = consensus(&all, together, self.least(rows.len()).min(at_most))?;
+        let of_pieces = Agreement::of(&all, &found.labels);
+        let mut names: Vec<i32> = (0..found.pieces as i32).collect();
+        let (mut agreement, labelled) = of_pieces.index(&names);
         // Where the clusterings agree on some borders only, the pieces between the others are one.
-        while !anyway && found.pieces > 2 && agreement < self.config.agreement {
-            (found, agreement) = coarser(&all, &found)?;
+        while !anyway && agreement::pieces(&names) > 2 && agreement < self.config.agreement {
+            (names, agreement) = of_pieces.coarser(&names);
         }
-        let apart = found.pieces > 1 && (anyway || agreement >= self.config.agreement);
+        let pieces = agreement::pieces(&names) as usize;
+        let apart = pieces > 1 && (anyway || agreement >= self.config.agreement);
         self.splits.push(Split {
             rows: rows.len() - other_rows,
             other_rows,
-            pieces: found.pieces.max(1),
+            pieces: pieces.max(1),
             agreement,
             labelled,
             apart,
         });
         Ok(apart.then(|| {
-            let mut pieces = members(&completed(found.labels, &neighbours));
+            let named = |&piece: &i32| usize::try_from(piece).map_or(NOISE, |piece| names[piece]);
+            let mut pieces = members(&completed(found.labels.iter().map(named).collect(), &neighbours));
             pieces
                 .iter_mut()
                 .for_each(|piece| piece.iter_mut().for_each(|row| *row = rows[*row]));
@@ -290,64 +296,6 @@ fn names(pieces: &[Vec<usize>], labels: &[i32], (a, b): (i32, i32)) -> Vec<i32> 
         names.push(if taken { fresh.next().unwrap_or(i32::MAX) } else { most });
     }
     names
-}
-
-/// Mean adjusted Rand index between the clusterings, each reduced to the consensus, and the mean share of rows in clusters.
-fn agreement(labelings: &[&[i32]], consensus: &Consensus) -> Result<(f64, f64), ClusterError> {
-    let reduced = labelings
-        .iter()
-        .map(|labels| reduce(labels, &consensus.labels, consensus.pieces));
-    let reduced: Vec<Vec<i32>> = reduced.collect();
-    let reduced: Vec<&[i32]> = reduced.iter().map(Vec::as_slice).collect();
-    let stability = stability(&reduced)?;
-    Ok((mean(&stability.mean_ari), mean(&stability.labelled)))
-}
-
-/// A consensus of three pieces or more with the two joined whose border is in doubt, so that the clusterings agree best on
-/// what is left; and how far they do.
-fn coarser(labelings: &[&[i32]], consensus: &Consensus) -> Result<(Consensus, f64), ClusterError> {
-    let pairs = (0..consensus.pieces as i32).flat_map(|b| (0..b).map(move |a| (a, b)));
-    let joined = |(a, b)| {
-        let name = |label: i32| match label {
-            _ if label == b => a,
-            _ if label > b => label - 1,
-            _ => label,
-        };
-        let joined = Consensus {
-            labels: consensus.labels.iter().map(|&label| name(label)).collect(),
-            pieces: consensus.pieces - 1,
-        };
-        let (agreement, _) = agreement(labelings, &joined)?;
-        Ok((joined, agreement))
-    };
-    let all: Vec<(Consensus, f64)> = pairs.map(joined).collect::<Result<_, ClusterError>>()?;
-    let best = all.into_iter().rev().max_by(|a, b| a.1.total_cmp(&b.1));
-    Ok(best.expect("three pieces make three pairs"))
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
-}
-
-/// A clustering in terms of the consensus: every cluster becomes the piece that most of its rows are in.
-fn reduce(labels: &[i32], consensus: &[i32], pieces: usize) -> Vec<i32> {
-    let clusters = labels.iter().copied().max().map_or(0, |most| (most + 1) as usize);
-    let mut shared = vec![vec![0_usize; pieces]; clusters];
-    for (&label, &piece) in labels.iter().zip(consensus) {
-        if label >= 0 && piece >= 0 {
-            shared[label as usize][piece as usize] += 1;
-        }
-    }
-    let piece_of = |counts: &Vec<usize>| match counts.iter().copied().max() {
-        Some(most) if most > 0 => counts
-            .iter()
-            .position(|&count| count == most)
-            .map_or(NOISE, |piece| piece as i32),
-        _ => NOISE,
-    };
-    let pieces: Vec<i32> = shared.iter().map(piece_of).collect();
-    let of = |&label: &i32| usize::try_from(label).map_or(NOISE, |cluster| pieces[cluster]);
-    labels.iter().map(of).collect()
 }
 
 #[cfg(test)]

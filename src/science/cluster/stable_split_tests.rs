@@ -112,15 +112,6 @@ fn few_points_are_one_cluster() {
 }
 
 #[test]
-fn a_cluster_becomes_the_piece_that_most_of_its_rows_are_in() {
-    assert_eq!(
-        reduce(&[0, 0, 0, 1, 1, -1], &[1, 1, 0, 0, -1, 0], 2),
-        [1, 1, 1, 0, 0, NOISE]
-    );
-    assert_eq!(reduce(&[0, 0], &[-1, -1], 0), [NOISE, NOISE]);
-}
-
-#[test]
 fn a_piece_of_two_clusters_keeps_the_name_of_most_of_its_rows() {
     // Rows 0 to 3 are of cluster 4, rows 4 to 7 of cluster 7, and 9 is the greatest name.
     let labels = [4, 4, 4, 4, 7, 7, 7, 7, 9];
@@ -128,21 +119,6 @@ fn a_piece_of_two_clusters_keeps_the_name_of_most_of_its_rows() {
     assert_eq!(named(&[vec![4, 5, 3], vec![0, 1, 2, 6, 7]]), [7, 4]);
     assert_eq!(named(&[vec![0, 1], vec![2, 3, 4], vec![5, 6, 7]]), [4, 10, 7]);
     assert_eq!(named(&[vec![0, 4]]), [4], "of a tie the first");
-}
-
-#[test]
-fn a_border_in_doubt_is_given_up_and_the_sure_one_stays() {
-    // The first four rows are always apart from the rest, which is cut elsewhere each time.
-    let cut = |at: i32| -> Vec<i32> { (0..12).map(|row| i32::from(row >= 4) + i32::from(row >= at)).collect() };
-    let all = [cut(6), cut(8), cut(10)];
-    let all: Vec<&[i32]> = all.iter().map(Vec::as_slice).collect();
-    let three = Consensus {
-        labels: cut(8),
-        pieces: 3,
-    };
-    assert!(agreement(&all, &three).unwrap().0 < 0.9);
-    let (two, agreed) = coarser(&all, &three).unwrap();
-    assert_eq!((two.labels, two.pieces, agreed), (cut(12), 2, 1.0));
 }
 
 #[test]
