@@ -123,6 +123,8 @@ fn every_stage_is_drawn_and_the_report_holds_it_all() {
     assert!(std::fs::read(lab.path("c.png")).unwrap().starts_with(b"\x89PNG"));
 
     let page = page(&lab);
+    let cells = "Tables of results: mean ± sample standard deviation over seeds.";
+    assert!(page.contains(cells), "what cells hold is said");
     assert_eq!(page, self::page(&lab), "the same store gives the same page");
     assert!(page.len() < 10_000_000, "{} bytes", page.len());
     assert!(page.contains("A test of &lt;drawings&gt; &amp; reports."));

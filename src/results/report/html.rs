@@ -1,6 +1,7 @@
 //! The page itself: head, navigation, sections.
 
 use super::Program;
+use crate::grid::cells;
 use crate::stored::Stored;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -41,7 +42,7 @@ pub(super) fn page(stored: &Stored<'_>, program: &Program<'_>, sections: &[Secti
                 a class="skip" href="#main" { "Skip to the content" }
                 header {
                     h1 { (name) }
-                    p { "Pipeline " code { (stored.from.experiment.pipeline.name) } ". Mean ± sample standard deviation over seeds." }
+                    p { "Pipeline " code { (stored.from.experiment.pipeline.name) } ". Tables of results: " (cells(stored.from.experiment.table.cells)) "." }
                 }
                 nav aria-label="Contents" {
                     ul {

@@ -3,8 +3,8 @@
 use super::files::{download, slug};
 use crate::error::ResultsError;
 use crate::figure::{count_clusters, duration, tallies};
-use crate::grid::{Grid, cells};
-use crate::input::{Cells, display};
+use crate::grid::Grid;
+use crate::input::display;
 use crate::mark::Mark;
 use crate::render::{Format, Lines, render};
 use crate::stored::Stored;
@@ -107,8 +107,6 @@ pub(super) fn results(results: &Table) -> Result<Markup, ResultsError> {
         (marked("Results", &columns(&grid), &grid.ours, &grid.published, &grid.marks))
         @if let Some(legend) = &grid.legend { p class="note" { (legend.text("bold", "italic")) } }
         @if !grid.published.is_empty() { p class="note" { "Rows below the line are published results, with their source." } }
-        // What else cells hold is the first of the notes.
-        @if results.print == Cells::MeanStd { p class="note" { (cells(results.print)) } }
         @if !grid.notes.is_empty() {
             ul class="notes" { @for note in &grid.notes { li { (note) } } }
         }
