@@ -7,7 +7,7 @@ use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Settings of `stable_split`. A part of the points is embedded by UMAP `repeats` times and each embedding is clustered by
 /// HDBSCAN; it is split where these clusterings agree. Clusters that touch are looked at two by two afterwards.
