@@ -5,6 +5,7 @@ mod best_restart;
 mod cluster_table;
 mod clustered;
 mod dec_train;
+mod describe;
 mod dynae_train;
 mod embed;
 mod evaluate;
@@ -57,6 +58,7 @@ fn dispatch(job: &JobContext) -> Result<(), Failure> {
         "load" => load::run(job),
         "pretrain_vae" => pretrain_vae::run(job),
         "latent_finder" => latent_finder::run(job),
+        "describe" => describe::run(job),
         "embed" => embed::run(job),
         "single_linkage" => single_linkage::run(job),
         "hdbscan" => hdbscan::run(job),

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// Settings of `embed`, named as umap-learn names them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,11 +15,6 @@ pub const VERSION: u32 = 6;
 pub struct Embed {
     /// `umap`, or `none` to hand the posterior means (or features) on as they are.
     pub method: Method,
-    /// Leading principal components of the pixels to put beside the posterior means, both sides scaled to a total variance of
-    /// 1: what the network has not kept apart may lie apart in the images. Other images have other components, so what is to be
-    /// compared is handed on at once. 0: the posterior means alone.
-    #[schemars(range(min = 0, max = 1000))]
-    pub pixel_components: u64,
     #[schemars(range(min = 1, max = 1000))]
     pub n_components: u64,
     /// Neighbours, the point itself among them. Absent: max(N / 300, 100) as in the thesis, at most N − 1.
@@ -83,7 +78,6 @@ impl Default for Embed {
     fn default() -> Self {
         Self {
             method: Method::Umap,
-            pixel_components: 0,
             n_components: 10,
             n_neighbors: None,
             min_dist: 0.0,
@@ -112,6 +106,9 @@ pub fn stage() -> Stage {
             Port::optional("images", &[artifact::IMAGES]),
             Port::optional("model", &[artifact::MODEL]),
             Port::optional("features", &[artifact::FEATURES, artifact::POINTS]),
+            // Another description of the same rows, put beside what is embedded: each side is scaled to a total variance of 1,
+            // so that neither outweighs the other in distances.
+            Port::optional("beside", &[artifact::FEATURES, artifact::POINTS]),
             // A start layout, N × n_components.
             Port::optional("start", &[artifact::POINTS]),
             // Places what is embedded among points embedded before: what they were, and where they are.
@@ -144,13 +141,8 @@ fn check(settings: &Value, ports: &Connected<'_>) -> Result<(), Unfit> {
     if ports.has("start") && ports.has("embedding") {
         return Err("`start` begins a new embedding, `embedding` extends one: give one of them".into());
     }
-    if settings.pixel_components > 0 && !ports.has("model") {
-        return Err("`pixel_components` stand beside posterior means, which want `images` with `model`".into());
-    }
-    if settings.pixel_components > 0 && ports.has("embedding") {
-        return Err(
-            "`pixel_components` of new images are other axes than those of the reference: embed all at once".into(),
-        );
+    if ports.has("beside") && ports.has("embedding") {
+        return Err("`beside` has another scale among new rows than it had in the reference: embed all at once".into());
     }
     if settings.method == Method::None && (ports.has("start") || ports.has("embedding")) {
         return Err("`method: none` embeds nothing: leave out `start`, `reference` and `embedding`".into());
@@ -198,17 +190,16 @@ mod tests {
     }
 
     #[test]
-    fn pixels_stand_beside_the_codes_of_the_same_images() {
-        let settings = json!({"pixel_components": 50});
-        assert_eq!(checked(&settings, &["images", "model"]), Ok(()));
+    fn a_description_stands_beside_whatever_is_embedded_but_not_beside_new_rows() {
         for ports in [
-            &["images"][..],
-            &["features"],
-            &["images", "model", "reference", "embedding"],
+            &["images", "model", "beside"][..],
+            &["features", "beside"],
+            &["images", "beside"],
         ] {
-            let refused = checked(&settings, ports).unwrap_err();
-            assert!(refused.contains("pixel_components"), "{refused}");
+            assert_eq!(checked(&json!({}), ports), Ok(()));
         }
+        let refused = checked(&json!({}), &["features", "reference", "embedding", "beside"]).unwrap_err();
+        assert!(refused.contains("`beside`"), "{refused}");
     }
 
     #[test]

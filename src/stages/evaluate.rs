@@ -45,6 +45,8 @@ pub fn stage() -> Stage {
         inputs: vec![
             Port::one("assignments", &[artifact::ASSIGNMENTS, artifact::CLUSTERS]),
             Port::one("labels", &[artifact::LABELS]),
+            // What was clustered: how well the classes lie apart in it is reported too.
+            Port::optional("points", &[artifact::POINTS, artifact::FEATURES]),
         ],
         outputs: |_| {
             vec![

@@ -8,6 +8,7 @@ pub mod best_restart;
 pub mod command;
 pub mod dec_train;
 mod declare;
+pub mod describe;
 pub mod dynae_train;
 pub mod embed;
 pub mod evaluate;
@@ -45,6 +46,7 @@ pub fn registry() -> Registry {
         load::stage(),
         pretrain_vae::stage(),
         latent_finder::stage(),
+        describe::stage(),
         embed::stage(),
         single_linkage::stage(),
         hdbscan::stage(),

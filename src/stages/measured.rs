@@ -138,5 +138,9 @@ pub const OF_EVALUATION: &[(&str, &str)] = &[
     ),
     ("nmi_cheapest_expert", "NMI of that"),
     ("ari_cheapest_expert", "ARI of that"),
+    (
+        "neighbours_alike",
+        "with `points`: mean share of a row's 15 nearest with its class, over 2,000 rows at most; what clustering starts from",
+    ),
     ("agreement", "share of rows where both ways to assign agree"),
 ];

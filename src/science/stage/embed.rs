@@ -5,7 +5,7 @@ use super::{models, refuse};
 use crate::device::DeviceShortlist;
 use crate::manifold::curve::Curve;
 use crate::manifold::umap::{self, Init};
-use crate::manifold::{Metric, Neighbours, Pca, UmapConfig, knn};
+use crate::manifold::{Metric, Neighbours, UmapConfig, knn};
 use crate::matrix::Matrix;
 use crate::random::Draws;
 use crate::tensors::{Content, TensorFile, write};
@@ -22,7 +22,7 @@ const MANY_PRODUCTS: f64 = 5e10;
 
 pub fn run(job: &JobContext) -> Result<(), Failure> {
     let settings: Embed = job.settings()?;
-    let data = vectors(job, settings.pixel_components as usize)?;
+    let data = vectors(job)?;
     let points = match settings.method {
         Method::None => data,
         Method::Umap => match (job.optional("reference"), job.optional("embedding")) {
@@ -65,11 +65,26 @@ fn neighbours(job: &JobContext, data: &Matrix, config: &UmapConfig) -> Result<Ne
     knn::exact(data, k, metric).map_err(refuse)
 }
 
-/// What is embedded: posterior means, with or without components of the pixels, or pixels in [0, 1], or features.
-fn vectors(job: &JobContext, pixel_components: usize) -> Result<Matrix, Failure> {
-    if let Some(features) = job.optional("features") {
-        return points(&features.path, &features.artifact);
+/// What is embedded: posterior means, or pixels in [0, 1], or features; with what stands beside them.
+fn vectors(job: &JobContext) -> Result<Matrix, Failure> {
+    let vectors = match job.optional("features") {
+        Some(features) => points(&features.path, &features.artifact)?,
+        None => of_images(job)?,
+    };
+    let Some(other) = job.optional("beside") else {
+        return Ok(vectors);
+    };
+    let other = points(&other.path, &other.artifact)?;
+    if vectors.rows() != other.rows() {
+        let (rows, others) = (vectors.rows(), other.rows());
+        return Err(Failure::bad_input(format!(
+            "`beside` holds {others} rows and what is embedded {rows}: both must describe the same images"
+        )));
     }
+    Ok(beside(&vectors, &other))
+}
+
+fn of_images(job: &JobContext) -> Result<Matrix, Failure> {
     let images = Images::open(&job.input("images")?.path).map_err(refuse)?;
     let Some(model) = job.optional("model") else {
         return Ok(pixels(&images));
@@ -77,14 +92,7 @@ fn vectors(job: &JobContext, pixel_components: usize) -> Result<Matrix, Failure>
     let session = Session::open(job)?;
     let (model, shape) = models::autoencoder(&model.path, &session.device)?;
     models::check_fit(&images, &shape.architecture)?;
-    let means = models::posterior_means(&model, &images, &session.device);
-    if pixel_components == 0 {
-        return Ok(means);
-    }
-    let pixels = pixels(&images);
-    let most = pixels.rows().min(pixels.cols());
-    let pca = Pca::fit(&pixels, pixel_components.min(most)).map_err(refuse)?;
-    Ok(beside(&means, &pca.transform(&pixels).map_err(refuse)?))
+    Ok(models::posterior_means(&model, &images, &session.device))
 }
 
 fn pixels(images: &Images) -> Matrix {

@@ -4,7 +4,9 @@ use super::cluster_table::{Assignments, Clusters, greatest};
 use super::refuse;
 use crate::matrix::Matrix;
 use crate::metrics::noise::NOISE;
-use crate::metrics::{Confusion, NoiseReport, Scores, assign_noise, confusion, representative_accuracy, score};
+use crate::metrics::{
+    Confusion, NoiseReport, Scores, assign_noise, confusion, neighbours_alike, representative_accuracy, score,
+};
 use crate::tensors::TensorFile;
 use moelab_engine::job::{Failure, JobContext};
 use moelab_stages::artifact;
@@ -32,7 +34,19 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
             scored.labels.len()
         )));
     }
-    let (metrics, matrix) = scores(&classes, &scored, settings.noise)?;
+    let (mut metrics, matrix) = scores(&classes, &scored, settings.noise)?;
+    if let Some(points) = job.optional("points") {
+        let points = super::embed::points(&points.path, &points.artifact)?;
+        if points.rows() != classes.len() {
+            return Err(Failure::bad_input(format!(
+                "there are {} labels and {} points: both must describe the same images",
+                classes.len(),
+                points.rows()
+            )));
+        }
+        let alike = neighbours_alike(&points, &classes).map_err(refuse)?;
+        metrics.extend(alike.map(|share| ("neighbours_alike".to_owned(), json!(share))));
+    }
     std::fs::write(job.output("metrics")?, Value::Object(metrics).to_string())?;
     write_confusion(job, &matrix, &names)
 }
