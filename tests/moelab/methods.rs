@@ -212,6 +212,68 @@ fn new_images_are_placed_in_an_embedding_and_its_clusters() {
     assert!(said.err.contains("column"), "{}", said.err);
 }
 
+/// Edges of enlarged images beside the pixels of small ones.
+const DESCRIBED: &str = "\
+pipeline: described
+stages:
+  images: {stage: load, dataset: digits, limit: 600}
+  large: {stage: load, dataset: digits, limit: 600, resize: 28}
+  edges: {stage: describe, inputs: {images: large}, deskew: true, components: 20}
+  pixels: {stage: embed, inputs: {images: images}, method: none}
+  both: {stage: embed, inputs: {images: images, beside: edges}, method: none}
+  clusters: {stage: kmeans, inputs: {points: both}, n_clusters: 10}
+  of_pixels: {stage: evaluate, inputs: {assignments: clusters.clusters, labels: images, points: pixels}}
+  of_both: {stage: evaluate, inputs: {assignments: clusters.clusters, labels: images, points: both}}
+";
+
+#[test]
+fn edges_stand_beside_pixels_and_neighbours_are_more_alike_for_it() {
+    let lab = Lab::new();
+    lab.write("pipelines/described.yaml", DESCRIBED);
+    lab.write(
+        "experiments/described.yaml",
+        "experiment: described\npipeline: described\nseeds: 1\n\
+         metrics: {pixels: of_pixels.neighbours_alike, both: of_both.neighbours_alike}\n",
+    );
+    lab.run(&["described"]);
+    lab.metrics_told();
+    let said = lab.moelab(&["table", "described", "--format", "json"]).json();
+    let mean = |metric: &str| {
+        let mut rows = said.as_array().unwrap().iter();
+        rows.find(|row| row["metric"] == metric).unwrap()["mean"]
+            .as_f64()
+            .unwrap()
+    };
+    assert!(
+        mean("both") > mean("pixels") && mean("pixels") > 0.8 && mean("both") < 1.0,
+        "{said}"
+    );
+    for (of, instead, told) in [
+        (
+            "limit: 600, resize: 28",
+            "limit: 500, resize: 28",
+            "`beside` holds 500 rows and what is embedded 600",
+        ),
+        (
+            "limit: 600, resize: 28",
+            "limit: 600, resize: 2",
+            "does not fit into images of 2 × 2",
+        ),
+        (
+            "points: both}}",
+            "points: both.points}}\n  few: {stage: load, dataset: digits, limit: 9}\n  \
+          at_odds: {stage: evaluate, inputs: {assignments: clusters.clusters, labels: images, points: pixels_of_few}}\n  \
+          pixels_of_few: {stage: embed, inputs: {images: few}, method: none}",
+            "600 labels and 9 points",
+        ),
+    ] {
+        lab.write("pipelines/described.yaml", &DESCRIBED.replace(of, instead));
+        let said = lab.moelab(&["run", "described"]);
+        assert_eq!(said.code, 3, "{}", said.err);
+        assert!(said.err.contains(told), "{}", said.err);
+    }
+}
+
 #[test]
 fn inputs_that_a_method_does_not_use_are_refused() {
     let lab = methods();
