@@ -157,6 +157,13 @@ fn an_interrupted_em_goes_on_to_the_same_bytes() {
     assert!(lab.objects("store") == lab.objects("untouched"));
 }
 
+/// The mean of a metric in a table of one row.
+fn mean(table: &serde_json::Value, metric: &str) -> f64 {
+    let mut rows = table.as_array().unwrap().iter();
+    let row = rows.find(|row| row["metric"] == metric).unwrap();
+    row["mean"].as_f64().unwrap()
+}
+
 /// UMAP from a given start, new points placed in an embedding and in its clusters.
 const PLACED: &str = "\
 pipeline: placed
@@ -191,12 +198,7 @@ fn new_images_are_placed_in_an_embedding_and_its_clusters() {
     lab.run(&["placed"]);
     lab.metrics_told();
     let said = lab.moelab(&["table", "placed", "--format", "json"]).json();
-    let mean = |metric: &str| {
-        let mut rows = said.as_array().unwrap().iter();
-        rows.find(|row| row["metric"] == metric).unwrap()["mean"]
-            .as_f64()
-            .unwrap()
-    };
+    let mean = |metric: &str| mean(&said, metric);
     // Half of all digits took no part in the embedding: they land among their like.
     assert!(mean("seen") > 0.8 && mean("all") > mean("seen") - 0.05, "{said}");
     assert!(mean("labelled") > 0.9, "{said}");
@@ -238,12 +240,7 @@ fn edges_stand_beside_pixels_and_neighbours_are_more_alike_for_it() {
     lab.run(&["described"]);
     lab.metrics_told();
     let said = lab.moelab(&["table", "described", "--format", "json"]).json();
-    let mean = |metric: &str| {
-        let mut rows = said.as_array().unwrap().iter();
-        rows.find(|row| row["metric"] == metric).unwrap()["mean"]
-            .as_f64()
-            .unwrap()
-    };
+    let mean = |metric: &str| mean(&said, metric);
     assert!(
         mean("both") > mean("pixels") && mean("pixels") > 0.8 && mean("both") < 1.0,
         "{said}"

@@ -4,13 +4,13 @@
 //! What is bright has weight, so the ground should be dark.
 
 /// An image C × H × W, sheared along its rows and centred; between pixels linear, zero outside. One without weight stays.
-pub fn deskew(image: &[f32], [channels, height, width]: [usize; 3]) -> Vec<f32> {
+pub fn deskew(image: &[f32], [_, height, width]: [usize; 3]) -> Vec<f32> {
     let Some(Slant { y, x, shear }) = slant(image, height, width) else {
         return image.to_vec();
     };
     let middle = |side: usize| (side - 1) as f64 / 2.0;
     let mut upright = Vec::with_capacity(image.len());
-    for channel in image.chunks_exact(height * width).take(channels) {
+    for channel in image.chunks_exact(height * width) {
         for row in 0..height {
             let below = row as f64 - middle(height);
             for col in 0..width {
