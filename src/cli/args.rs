@@ -223,6 +223,12 @@ pub struct Table {
     /// Set a parameter, as in `alpha=10`; may be repeated.
     #[arg(long = "set", value_name = "PARAM=VALUE")]
     pub overrides: Vec<String>,
+    /// Only this seed; may be repeated.
+    #[arg(long = "seed", value_name = "N")]
+    pub seeds: Vec<u64>,
+    /// Only cells with this axis value, as in `dataset=mnist`; may be repeated, also for several values of an axis.
+    #[arg(long = "where", value_name = "AXIS=VALUE")]
+    pub conditions: Vec<String>,
     /// Text fits the terminal; md and latex are pivoted as the experiment says; csv, parquet and json are tidy.
     /// Without it the ending of `--to` decides, and text is the rest.
     #[arg(long)]

@@ -43,6 +43,7 @@ Examples:
   moelab table quickstart
   moelab table ae-kmeans-cpu n2d-cpu --format latex --to table.tex
   moelab table quickstart --raw --format csv     a row per seed
+  moelab table variants-cpu --where dataset=usps --where variant=vae
 
 Exit code 4: results are missing, or fewer than `min_seeds`.";
 

@@ -33,7 +33,7 @@ pub fn default_jobs() -> u64 {
 }
 
 pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
-    let setup = Setup::load(&args.experiment)?;
+    let mut setup = Setup::load(&args.experiment)?;
     setup.check_stages(&args.force)?;
     let worker = device::worker()?;
     let store = Store::open(&common.store)?;
@@ -84,6 +84,7 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
         }
         // Without metrics there is no table, and that is no error of a run.
         RunFormat::Text if args.part.only.is_empty() && !setup.experiment.metrics.is_empty() => {
+            setup.narrow(&args.part.seeds, &args.part.conditions)?;
             let incomplete = table::print(Some(&store), &[setup], Some(TableFormat::Text), false, None, common)?;
             // Of a part nobody expects a complete table.
             if code == 0 && incomplete && options.wanted.is_none() {

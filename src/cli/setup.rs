@@ -51,6 +51,17 @@ impl Setup {
         Ok(Some(part.nodes))
     }
 
+    /// Keeps the cells meant, and the published rows that may stand beside them: for a reader of results.
+    pub fn narrow(&mut self, seeds: &[u64], conditions: &[String]) -> Result<(), Exit> {
+        let filter = Filter::parse(seeds.iter().copied(), conditions);
+        let narrowed = filter.and_then(|filter| {
+            self.plan.narrow(&self.experiment, &filter)?;
+            self.experiment.reference.retain(|row| filter.suits(&row.labels));
+            Ok(())
+        });
+        narrowed.map_err(|e| Exit::Usage(e.to_string()))
+    }
+
     /// Refuses stages to force that there are none of.
     pub fn check_stages(&self, stages: &[String]) -> Result<(), Exit> {
         if stages.is_empty() {

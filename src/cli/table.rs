@@ -7,7 +7,7 @@ use crate::setup::{Setup, store_if_any};
 use moelab_engine::store::Store;
 use moelab_results::{Format, Lines, ResultsError, Source, Table, render};
 use std::io::{IsTerminal, Write, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Width of a line where no terminal tells its own.
@@ -16,11 +16,12 @@ const WIDTH: usize = 120;
 const LEAST: usize = 40;
 
 pub fn main(common: &Common, args: &Args) -> Result<ExitCode, Exit> {
-    let setups: Vec<Setup> = args
-        .experiments
-        .iter()
-        .map(|name| Setup::of(name, &args.overrides))
-        .collect::<Result<_, _>>()?;
+    let setup = |name: &PathBuf| {
+        let mut setup = Setup::of(name, &args.overrides)?;
+        setup.narrow(&args.seeds, &args.conditions)?;
+        Ok(setup)
+    };
+    let setups: Vec<Setup> = args.experiments.iter().map(setup).collect::<Result<_, Exit>>()?;
     let store = store_if_any(&common.store)?;
     let incomplete = print(
         store.as_ref(),

@@ -367,6 +367,36 @@ fn a_table_is_written_in_the_format_of_its_file() {
     );
 }
 
+#[test]
+fn a_table_of_a_part_shows_that_part_alone() {
+    let lab = Lab::new();
+    lab.tiny(
+        "seeds: 2\n",
+        "reference:\n  - {dataset: digits, acc: 0.5, source: ours}\n  - {dataset: usps, acc: 0.6, source: theirs}\n",
+    );
+    let ran = lab.moelab(&["run", "tiny", "--seed", "1", "--where", "dataset=digits"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("ours") && !ran.out.contains("theirs"), "{}", ran.out);
+    assert!(
+        !ran.out.contains("missing"),
+        "what was not asked for is no gap: {}",
+        ran.out
+    );
+    let part = lab.moelab(&["table", "tiny", "--seed", "1", "--raw", "--format", "csv"]);
+    assert_eq!(part.code, 0, "{}", part.err);
+    assert!(
+        part.out.contains(",1,acc,") && !part.out.contains(",0,acc,"),
+        "{}",
+        part.out
+    );
+    let all = lab.moelab(&["table", "tiny", "--where", "dataset=digits"]);
+    assert_eq!(all.code, 4, "seed 0 is missing: {}", all.out);
+    assert!(all.out.contains("missing for seed 0"), "{}", all.out);
+    let none = lab.moelab(&["table", "tiny", "--where", "min_cluster_fraction=0.5"]);
+    assert_eq!(none.code, 2);
+    assert!(none.err.contains("min_cluster_fraction is 0.03, 0.05"), "{}", none.err);
+}
+
 /// Pictures of three kinds, in folders of their kinds: bright above, left or in the middle.
 fn photos(lab: &Lab, name: &str) {
     for i in 0..120_usize {

@@ -121,12 +121,23 @@ impl Filter {
     }
 
     fn takes(&self, cell: &Cell, experiment: &Experiment) -> bool {
-        let fits = |name: &String| {
+        let fits = |(name, _): &(String, Value)| {
             let value = experiment.value(name, &cell.axes);
-            let mut wanted = self.conditions.iter().filter(|(other, _)| other == name);
-            value.is_some_and(|value| wanted.any(|(_, wanted)| matrix::same(&value, wanted)))
+            value.is_some_and(|value| self.wants(name, &value))
         };
-        (self.seeds.is_empty() || self.seeds.contains(&cell.seed)) && self.conditions.iter().all(|(name, _)| fits(name))
+        (self.seeds.is_empty() || self.seeds.contains(&cell.seed)) && self.conditions.iter().all(fits)
+    }
+
+    /// Whether this axis or parameter may have this value.
+    fn wants(&self, name: &str, value: &Value) -> bool {
+        let mut wanted = self.conditions.iter().filter(|(other, _)| other == name).peekable();
+        wanted.peek().is_none() || wanted.any(|(_, wanted)| matrix::same(value, wanted))
+    }
+
+    /// Whether a published row with these labels may stand beside the cells that are taken. What it does not say, it may
+    /// be.
+    pub fn suits(&self, labels: &BTreeMap<String, Value>) -> bool {
+        labels.iter().all(|(name, value)| self.wants(name, value))
     }
 }
 
@@ -180,6 +191,16 @@ impl Plan {
             return Err(nothing(experiment));
         }
         Ok(cells)
+    }
+
+    /// Keeps the cells a filter takes, for a reader of results; the actions stay, so that keys do.
+    pub fn narrow(&mut self, experiment: &Experiment, filter: &Filter) -> Result<(), SelectError> {
+        filter.check(experiment)?;
+        self.cells.retain(|cell| filter.takes(cell, experiment));
+        match self.cells.is_empty() {
+            true => Err(nothing(experiment)),
+            false => Ok(()),
+        }
     }
 
     /// The actions that a run is about: those asked for and all they need, or all of the plan.
@@ -267,6 +288,32 @@ mod tests {
           k=1 seed=0
           k=1 seed=1
         ");
+    }
+
+    #[test]
+    fn a_narrowed_plan_has_the_cells_of_the_filter_and_all_actions() {
+        let (experiment, mut plan) = planned(EXPERIMENT);
+        let actions = plan.graph.node_count();
+        plan.narrow(&experiment, &filter(Some(1), &["k=2"])).unwrap();
+        let [cell] = &plan.cells[..] else {
+            panic!("{} cells", plan.cells.len())
+        };
+        assert_eq!((cell.seed, &cell.axes["k"]), (1, &Value::from(2)));
+        assert_eq!(plan.graph.node_count(), actions);
+        assert!(plan.narrow(&experiment, &filter(Some(0), &[])).is_err());
+    }
+
+    #[test]
+    fn a_published_row_suits_unless_it_says_otherwise() {
+        let labels = |of: &[(&str, i32)]| {
+            of.iter()
+                .map(|(name, value)| ((*name).to_owned(), Value::from(*value)))
+                .collect()
+        };
+        let one_or_two = filter(Some(0), &["k=1", "k=2"]);
+        assert!(one_or_two.suits(&labels(&[("k", 2), ("alpha", 5)])));
+        assert!(one_or_two.suits(&labels(&[])));
+        assert!(!one_or_two.suits(&labels(&[("k", 3)])));
     }
 
     #[test]
