@@ -28,6 +28,7 @@ mod trap;
 pub mod variants;
 pub(crate) mod wiring;
 pub mod words;
+mod written;
 
 use crate::stage::Registry;
 pub(crate) use doc::Part;
@@ -36,6 +37,7 @@ use fields::Item;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use written::Written;
 
 pub use cells::Row;
 pub use fields::{NAME, is_name};
@@ -154,7 +156,12 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
         params::merge(&mut params, &set, problems);
     }
     params::overrides(&mut params, given, problems);
-    let told = !params::check(&params, &pipeline.source, source, problems);
+    let written = Written {
+        pipeline: &pipeline.source,
+        experiment: source,
+        given,
+    };
+    let told = !params::check(&params, written, problems);
 
     let before = problems.len();
     let matrix = matrix::read(root.get("matrix"), &params, problems);
@@ -173,7 +180,7 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
             vec![Row::new()]
         }
     };
-    let variants = variants::resolve(&pipeline, registry, &params, &rows, told, problems);
+    let variants = variants::resolve(&pipeline, registry, &params, &rows, written, told, problems);
     wiring::connect_rows(&pipeline, registry, &variants, rows.len(), problems);
     unused_axes(source, &axes, &rows, &variants, problems.is_empty(), problems);
 

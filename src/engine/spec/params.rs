@@ -6,6 +6,7 @@ use super::interpolate::{self, Scope, Trouble};
 use super::matrix::{Axis, Matrix};
 use super::report::Problem;
 use super::words;
+use super::written::Written;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -143,8 +144,8 @@ pub fn shadowed(matrix: &Matrix, given: &[String], source: &Source, problems: &m
     }
 }
 
-/// Reports parameters whose own references do not resolve, at the file that wrote them. True if all is well.
-pub fn check(params: &Map<String, Value>, pipeline: &Source, experiment: &Source, problems: &mut Vec<Problem>) -> bool {
+/// Reports parameters whose own references do not resolve, where they are written. True if all is well.
+pub fn check(params: &Map<String, Value>, written: Written<'_>, problems: &mut Vec<Problem>) -> bool {
     let none = BTreeMap::new();
     let scope = Scope::new(params, &none);
     let before = problems.len();
@@ -156,15 +157,10 @@ pub fn check(params: &Map<String, Value>, pipeline: &Source, experiment: &Source
         let Trouble {
             path, message, hint, ..
         } = trouble;
-        let written = |top: &str, source: &Source| {
-            let path: Vec<String> = [top.to_owned()].into_iter().chain(path.iter().cloned()).collect();
-            source.holds(&path).then_some(path)
-        };
-        let problem = match (written("set", experiment), written("params", pipeline)) {
-            (Some(path), _) => experiment.problem(&path, Part::Value, message),
-            (None, Some(path)) => pipeline.problem(&path, Part::Value, message),
-            (None, None) => Problem::of_file(Path::new("--set"), format!("{}: {message}", path.join("."))),
-        };
+        let name = path.join(".");
+        let problem = written.problem(&name, &none, Part::Value, &message);
+        let problem =
+            problem.unwrap_or_else(|| Problem::of_file(&written.experiment.file, format!("`{name}`: {message}")));
         problems.push(problem.maybe_hint(hint));
     }
     problems.len() == before
@@ -257,7 +253,12 @@ mod tests {
         let experiment = Doc::parse(Path::new("e.yaml"), "set: {}\n").unwrap();
         let params = pipeline.value["params"].as_object().unwrap().clone();
         let mut problems = Vec::new();
-        assert!(!check(&params, &pipeline.source, &experiment.source, &mut problems));
+        let written = Written {
+            pipeline: &pipeline.source,
+            experiment: &experiment.source,
+            given: &[],
+        };
+        assert!(!check(&params, written, &mut problems));
         let lines: Vec<_> = problems.iter().filter_map(|p| p.line).collect();
         assert_eq!(lines, [2, 3, 4], "{problems:#?}");
     }

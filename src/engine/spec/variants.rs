@@ -5,11 +5,12 @@
 
 use super::cells::Row;
 use super::doc::Part;
-use super::interpolate::{Scope, Trouble, refers};
+use super::interpolate::{Piece, Scope, Trouble, pieces, refers};
 use super::pipeline::{Pipeline, StageSpec};
 use super::report::Problem;
 use super::schema::{Misfit, Schema};
 use super::words;
+use super::written::Written;
 use crate::digest::Digest;
 use crate::key::settings_digest;
 use crate::stage::{Connected, Output, Registry, Stage, Unfit};
@@ -61,6 +62,7 @@ pub fn resolve(
     registry: &Registry,
     params: &Map<String, Value>,
     rows: &[Row],
+    written: Written<'_>,
     told: bool,
     problems: &mut Vec<Problem>,
 ) -> Variants {
@@ -79,6 +81,7 @@ pub fn resolve(
                         stage,
                         schema,
                         params,
+                        written,
                         told,
                         uses: BTreeMap::new(),
                     };
@@ -99,6 +102,7 @@ struct OneStage<'a> {
     stage: &'a Stage,
     schema: &'a Schema<'a>,
     params: &'a Map<String, Value>,
+    written: Written<'a>,
     told: bool,
     /// Names of the axes present in a row → those the settings use.
     uses: BTreeMap<Vec<String>, BTreeSet<String>>,
@@ -247,29 +251,40 @@ impl OneStage<'_> {
             Some(name) if !misfit.key && name.parse::<usize>().is_err() => format!("`{name}` {}", misfit.message),
             _ => misfit.message,
         };
-        let hint = misfit
-            .hint
-            .or_else(|| self.reference(&path).then(|| in_row(row)).flatten());
-        self.pipeline
-            .problem(&self.spec.name, &path, part, message)
-            .maybe_hint(hint)
+        let here = || self.pipeline.problem(&self.spec.name, &path, part, message.as_str());
+        let problem = match self.reference(&path) {
+            None => here(),
+            // Who wrote the value looks for it there, not where it is used.
+            Some(name) => match name.and_then(|name| self.written.problem(&name, row, part, &message)) {
+                Some(problem) => problem,
+                None => here().maybe_hint(in_row(row)),
+            },
+        };
+        problem.maybe_hint(misfit.hint)
     }
 
-    /// Whether the value at `path` comes from a parameter.
-    fn reference(&self, path: &[&str]) -> bool {
-        let Some((first, rest)) = path.split_first() else {
-            return false;
-        };
-        let mut here = self.spec.settings.get(*first);
-        for step in rest {
+    /// The parameter that the value at `path` comes from: none if it comes from no parameter, no name if from several or
+    /// from one inside text.
+    fn reference(&self, path: &[&str]) -> Option<Option<String>> {
+        let mut here = &*self.spec.settings;
+        for (i, step) in path.iter().enumerate() {
             here = match here {
-                Some(Value::Array(items)) => step.parse::<usize>().ok().and_then(|i| items.get(i)),
-                Some(Value::Object(map)) => map.get(*step),
-                other => other,
+                Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
+                Value::Object(map) => map.get(*step)?,
+                _ => return named(here, &path[i..]),
             };
         }
-        here.and_then(Value::as_str).is_some_and(|text| text.contains("${"))
+        named(here, &[])
     }
+}
+
+/// What [`OneStage::reference`] says of a value in which these steps led further.
+fn named(value: &Value, further: &[&str]) -> Option<Option<String>> {
+    let text = value.as_str().filter(|text| text.contains("${"))?;
+    Some(match &pieces(text).unwrap_or_default()[..] {
+        [Piece::Name(name)] => Some([&[name.as_str()], further].concat().join(".")),
+        _ => None,
+    })
 }
 
 /// In which row of the matrix it happens.
@@ -302,18 +317,38 @@ mod tests {
         let said = wrong("matrix: {axes: {k: [1, abc, 0], alpha: [0.1, 0.2]}}");
         insta::assert_snapshot!(said, @r#"
         error: `k` expects a whole number, got text "abc"
-          --> pipelines/p.yaml:30:8
-           |
-        30 |     k: ${k}
-           |        ^^^^
-           = where k = abc
+         --> experiments/e.yaml:3:17
+          |
+        3 | matrix: {axes: {k: [1, abc, 0], alpha: [0.1, 0.2]}}
+          |                 ^
+          = where k = abc
 
         error: `k` must be at least 1, is 0
-          --> pipelines/p.yaml:30:8
-           |
-        30 |     k: ${k}
-           |        ^^^^
-           = where k = 0
+         --> experiments/e.yaml:3:17
+          |
+        3 | matrix: {axes: {k: [1, abc, 0], alpha: [0.1, 0.2]}}
+          |                 ^
+          = where k = 0
+        "#);
+    }
+
+    #[test]
+    fn a_wrong_value_is_told_once_where_it_is_set() {
+        let pipeline =
+            format!("{PIPELINE}  more: {{stage: train, inputs: {{images: images}}, epochs: \"${{epochs.wide}}\"}}\n");
+        let said = |rest: &str, given: &[&str]| Lab::new(&pipeline).load(rest, given).unwrap_err();
+        insta::assert_snapshot!(said("set:\n  epochs:\n    wide: x\n", &[]), @r#"
+        error: `epochs` expects a whole number, got text "x"
+         --> experiments/e.yaml:5:11
+          |
+        5 |     wide: x
+          |           ^
+          = `epochs.wide` is taken by pipelines/p.yaml
+        "#);
+        insta::assert_snapshot!(said("", &["epochs.wide=x"]), @r#"
+        error: `epochs` expects a whole number, got text "x"
+         --> --set epochs.wide=x
+          = `epochs.wide` is taken by pipelines/p.yaml
         "#);
     }
 
