@@ -117,7 +117,7 @@ pub const OF_EVALUATION: &[(&str, &str)] = &[
     ("homogeneity", "whether clusters hold one class each"),
     ("completeness", "whether classes lie in one cluster each"),
     ("v_measure", "the harmonic mean of both"),
-    ("clusters", "K found"),
+    ("clusters", "K found: clusters that rows are assigned to"),
     ("classes", "classes of the labels"),
     ("labelled", "share of rows that are not noise"),
     ("acc_labelled", "accuracy over those rows"),

@@ -67,8 +67,7 @@ fn scores(classes: &[i32], scored: &Scored, noise: Noise) -> Result<(Map<String,
         headline.ok_or_else(|| refuse("every row is noise: there is nothing to score under `noise: exclude`"))?;
     let matrix = confusion(classes, &headline_labels).map_err(refuse)?;
     let mut metrics = named_scores(&headline);
-    let found = scored.memberships.cols();
-    metrics.insert("clusters".into(), json!(found));
+    metrics.insert("clusters".into(), json!(matrix.clusters.len()));
     metrics.insert("classes".into(), json!(matrix.classes.len()));
     metrics.insert("labelled".into(), json!(report.coverage));
     metrics.insert("acc_labelled".into(), json!(report.labelled.as_ref().map(|s| s.acc)));
@@ -235,6 +234,17 @@ mod tests {
         assert_eq!(of(Noise::Assign), [0.8, 0.8, 1.0, 0.8, 0.6]);
         assert_eq!(of(Noise::Wrong), [0.8, 0.8, 1.0, 0.8, 0.4]);
         assert_eq!(of(Noise::Exclude), [1.0, 0.8, 1.0, 0.8, 1.0]);
+    }
+
+    #[test]
+    fn a_cluster_that_keeps_no_row_is_not_counted() {
+        let scored = Scored {
+            labels: vec![0, 2, 2],
+            memberships: Matrix::new(3, 3, vec![0.6, 0.3, 0.1, 0.1, 0.4, 0.5, 0.2, 0.3, 0.5]),
+            costs: None,
+        };
+        let (metrics, _) = scores(&[0, 1, 1], &scored, Noise::Assign).unwrap();
+        assert_eq!(metrics["clusters"], 2);
     }
 
     #[test]
