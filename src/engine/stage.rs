@@ -186,7 +186,8 @@ pub struct Output {
     pub value: bool,
     /// May be missing from a finished action (labels of a data set that has none).
     pub optional: bool,
-    /// Of a JSON document: what it may hold, each with its meaning. Where this is told, a metric has to be one of them.
+    /// Fields of a JSON document or columns of a history, each with its meaning; `share_K` stands for `share_0`, `share_1`
+    /// and so on. Where they are told, a metric has to be one of them.
     pub fields: &'static [(&'static str, &'static str)],
 }
 
@@ -224,6 +225,18 @@ impl Output {
     pub const fn holding(mut self, fields: &'static [(&'static str, &'static str)]) -> Self {
         self.fields = fields;
         self
+    }
+
+    /// Whether a field or column may have this name.
+    pub fn may_hold(&self, name: &str) -> bool {
+        let is = |told: &str| match told.strip_suffix("_K") {
+            Some(stem) => name
+                .strip_prefix(stem)
+                .and_then(|rest| rest.strip_prefix('_'))
+                .is_some_and(|k| !k.is_empty() && k.bytes().all(|byte| byte.is_ascii_digit())),
+            None => told == name,
+        };
+        self.fields.is_empty() || self.fields.iter().any(|(told, _)| is(told))
     }
 }
 

@@ -68,7 +68,7 @@ pub fn stage() -> Stage {
             // Centres start at the means of these clusters' codes.
             Port::one("clusters", &[artifact::CLUSTERS]),
         ],
-        outputs: |_| trained(measured::OF_DEC),
+        outputs: |_| trained(measured::OF_DEC, measured::CURVES_OF_DEC),
         settings: settings::<DecTrain>(),
         draws: always,
         check: no_rules,

@@ -32,12 +32,15 @@ pub(crate) fn typed<T: DeserializeOwned>(settings: &Value) -> T {
     T::deserialize(settings).expect("the engine hands out normalised settings")
 }
 
-/// What training a clustering model leaves; `measured` says what stands in its metrics.
-pub(crate) fn trained(measured: &'static [(&'static str, &'static str)]) -> Vec<Output> {
+/// Names, each with its meaning.
+type Told = &'static [(&'static str, &'static str)];
+
+/// What training a clustering model leaves, with what stands in its metrics and its history.
+pub(crate) fn trained(measured: Told, curves: Told) -> Vec<Output> {
     vec![
         Output::file("model", artifact::MODEL),
         Output::file("assignments", artifact::ASSIGNMENTS),
-        Output::file("history", artifact::HISTORY),
+        Output::file("history", artifact::HISTORY).holding(curves),
         Output::value("metrics", artifact::METRICS).holding(measured),
     ]
 }

@@ -64,7 +64,7 @@ pub fn stage() -> Stage {
             // Centres start at the codes nearest to the means of these clusters' codes.
             Port::one("clusters", &[artifact::CLUSTERS]),
         ],
-        outputs: |_| trained(measured::OF_DYNAE),
+        outputs: |_| trained(measured::OF_DYNAE, measured::CURVES_OF_DYNAE),
         settings: settings::<DynaeTrain>(),
         draws: always,
         check: no_rules,

@@ -109,7 +109,7 @@ pub fn stage() -> Stage {
             Port::optional("images", &[artifact::IMAGES]),
             Port::optional("features", &[artifact::FEATURES]),
         ],
-        outputs: |_| trained(measured::OF_GMVAE),
+        outputs: |_| trained(measured::OF_GMVAE, measured::CURVES_OF_GMVAE),
         settings: settings::<GmvaeTrain>(),
         draws: always,
         check,

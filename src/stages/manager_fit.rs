@@ -3,6 +3,7 @@
 use crate::artifact;
 use crate::augment::Augment;
 use crate::declare::{always, no_rules, no_sources, settings};
+use crate::measured;
 use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -66,7 +67,7 @@ pub fn stage() -> Stage {
             vec![
                 Output::file("manager", artifact::MANAGER),
                 Output::file("assignments", artifact::ASSIGNMENTS),
-                Output::file("history", artifact::HISTORY),
+                Output::file("history", artifact::HISTORY).holding(measured::CURVES_OF_MANAGER),
             ]
         },
         settings: settings::<ManagerFit>(),

@@ -71,6 +71,84 @@ pub const OF_GMVAE: &[(&str, &str)] = &[
     ENTROPY,
 ];
 
+const EPOCH: (&str, &str) = ("epoch", "from 1");
+const STEP: (&str, &str) = ("step", "steps done by then");
+const LOSS: (&str, &str) = (
+    "loss",
+    "what descends; like all below it the mean over the steps of an epoch",
+);
+const RECONSTRUCTION: (&str, &str) = ("reconstruction", "reconstruction cost");
+const SAMPLE_ENTROPY: (&str, &str) = ("sample_entropy", "mean entropy of a row's p, in nats");
+const BATCH_ENTROPY: (&str, &str) = (
+    "batch_entropy",
+    "negative entropy of the mean p of a batch: −log K where all clusters have the same share",
+);
+
+/// Learning curves of [`crate::pretrain_vae`], and of the others below.
+pub const CURVES_OF_AUTOENCODER: &[(&str, &str)] = &[
+    EPOCH,
+    STEP,
+    LOSS,
+    RECONSTRUCTION,
+    ("kl", "KL divergence of the posterior from N(0, I); of a vae"),
+    ("mmd", "maximum mean discrepancy of codes and prior; of a wae"),
+    ("l1", "L1 norm of the code, where `l1_weight` is above 0"),
+];
+pub const CURVES_OF_MANAGER: &[(&str, &str)] = &[EPOCH, STEP, LOSS, ("entropy", "mean entropy of a row's p, in nats")];
+pub const CURVES_OF_MIXTURE: &[(&str, &str)] = &[
+    EPOCH,
+    STEP,
+    LOSS,
+    ("reconstruction", "the experts' reconstruction costs, weighed by p"),
+    ("divergence", "their KL divergences or discrepancies, weighed by p"),
+    SAMPLE_ENTROPY,
+    BATCH_ENTROPY,
+    ("share_K", "mean p of each expert, from `share_0`"),
+];
+pub const CURVES_OF_DEC: &[(&str, &str)] = &[
+    EPOCH,
+    STEP,
+    LOSS,
+    ("kl", "KL divergence of the soft assignments from their targets"),
+    (
+        "reconstruction",
+        "reconstruction cost, where `reconstruction_weight` is above 0",
+    ),
+    (
+        "changed",
+        "share of rows whose cluster the last update of the targets changed",
+    ),
+];
+pub const CURVES_OF_DYNAE: &[(&str, &str)] = &[
+    EPOCH,
+    STEP,
+    LOSS,
+    ("code", "mean square to the target code"),
+    ("reconstruction", "mean square to the target image"),
+    (
+        "conflicted",
+        "share of rows that are reconstructed, not pulled to a centre",
+    ),
+];
+pub const CURVES_OF_VADE: &[(&str, &str)] = &[
+    EPOCH,
+    STEP,
+    LOSS,
+    RECONSTRUCTION,
+    ("kl_code", "KL divergence of the posterior from the clusters' Gaussians"),
+    ("kl_cluster", "KL divergence of γ from the clusters' weights"),
+];
+pub const CURVES_OF_GMVAE: &[(&str, &str)] = &[
+    EPOCH,
+    STEP,
+    LOSS,
+    ("reconstruction", "the reconstruction term, in nats"),
+    ("conditional_prior", "the conditional prior term"),
+    ("w_prior", "the prior term of w"),
+    ("z_prior", "the prior term of the cluster, before the constraint"),
+];
+pub const CURVES_OF_MICE: &[(&str, &str)] = &[EPOCH, STEP, LOSS, SAMPLE_ENTROPY, BATCH_ENTROPY];
+
 /// [`crate::stability`].
 pub const OF_STABILITY: &[(&str, &str)] = &[
     ("candidates", "clusterings compared"),

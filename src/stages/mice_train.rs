@@ -2,6 +2,7 @@
 
 use crate::artifact;
 use crate::declare::{always, no_sources, settings, typed};
+use crate::measured;
 use moelab_engine::stage::{Connected, Output, Port, Stage, Unfit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -131,7 +132,7 @@ pub fn stage() -> Stage {
             vec![
                 Output::file("model", artifact::MODEL),
                 Output::file("assignments", artifact::ASSIGNMENTS),
-                Output::file("history", artifact::HISTORY),
+                Output::file("history", artifact::HISTORY).holding(measured::CURVES_OF_MICE),
             ]
         },
         settings: settings::<MiceTrain>(),

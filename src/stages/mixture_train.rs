@@ -184,7 +184,7 @@ pub fn stage() -> Stage {
             // Clusters to start from.
             Port::optional("clusters", &[artifact::CLUSTERS]),
         ],
-        outputs: |_| trained(measured::OF_MIXTURE),
+        outputs: |_| trained(measured::OF_MIXTURE, measured::CURVES_OF_MIXTURE),
         settings: settings::<MixtureTrain>(),
         draws: always,
         check: |settings, ports| {

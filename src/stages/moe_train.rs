@@ -86,7 +86,7 @@ pub fn stage() -> Stage {
             Port::one("images", &[artifact::IMAGES]),
             Port::optional("manager", &[artifact::MANAGER]),
         ],
-        outputs: |_| trained(measured::OF_MIXTURE),
+        outputs: |_| trained(measured::OF_MIXTURE, measured::CURVES_OF_MIXTURE),
         settings: settings::<MoeTrain>(),
         draws: always,
         check: |settings, ports| {

@@ -3,6 +3,7 @@
 use crate::artifact;
 use crate::augment::Augment;
 use crate::declare::{always, no_rules, no_sources, settings};
+use crate::measured;
 use crate::network::{Reconstruction, Reduction, Variant};
 use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
@@ -66,7 +67,7 @@ pub fn stage() -> Stage {
         outputs: |_| {
             vec![
                 Output::file("model", artifact::MODEL),
-                Output::file("history", artifact::HISTORY),
+                Output::file("history", artifact::HISTORY).holding(measured::CURVES_OF_AUTOENCODER),
             ]
         },
         settings: settings::<PretrainVae>(),

@@ -53,7 +53,7 @@ pub fn stage() -> Stage {
             // The mixture starts with the shares, means and variances of these clusters' codes.
             Port::one("clusters", &[artifact::CLUSTERS]),
         ],
-        outputs: |_| trained(measured::OF_CLUSTERED),
+        outputs: |_| trained(measured::OF_CLUSTERED, measured::CURVES_OF_VADE),
         settings: settings::<VadeTrain>(),
         draws: always,
         check: no_rules,

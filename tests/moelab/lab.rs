@@ -137,24 +137,41 @@ impl Lab {
         said.json()
     }
 
-    /// Every metric in the store is one that its stage tells of; says how many there are. What a stage does not tell of, no
-    /// experiment may ask for.
+    /// Every metric and every column of a history in the store is one that its stage tells of; says how many there are. What
+    /// a stage does not tell of, no experiment may ask for.
     pub fn metrics_told(&self) -> usize {
         let registry = moelab_stages::registry();
         let manifests = self.manifests().into_iter();
         let metrics = manifests.filter_map(|manifest| {
             let action = &manifest["action"];
-            let found: Vec<String> = manifest["values"]["metrics"].as_object()?.keys().cloned().collect();
             let stage = registry.get(action["stage"].as_str()?)?;
-            let outputs = (stage.outputs)(&action["settings"]);
-            let told: Vec<&str> = (outputs.iter().flat_map(|output| output.fields))
-                .map(|field| field.0)
-                .collect();
-            let untold: Vec<&String> = found.iter().filter(|name| !told.contains(&name.as_str())).collect();
-            assert!(untold.is_empty(), "{}: {untold:?}", stage.kind);
-            Some(found.len())
+            let mut count = 0;
+            for output in (stage.outputs)(&action["config"]) {
+                let name = output.name.as_ref();
+                let found = match output.artifact {
+                    "metrics" => manifest["values"][name].as_object()?.keys().cloned().collect(),
+                    "history" => self.columns(manifest["outputs"][name]["digest"].as_str()?),
+                    _ => vec![],
+                };
+                let untold: Vec<&String> = found.iter().filter(|field| !output.may_hold(field)).collect();
+                assert!(untold.is_empty(), "{}.{name}: {untold:?}", stage.kind);
+                assert!(
+                    found.is_empty() || !output.fields.is_empty(),
+                    "{}.{name} tells of nothing",
+                    stage.kind
+                );
+                count += found.len();
+            }
+            Some(count)
         });
         metrics.sum()
+    }
+
+    /// The columns of a Parquet object.
+    fn columns(&self, digest: &str) -> Vec<String> {
+        let object = self.path("store/objects").join(&digest[..2]).join(&digest[2..]);
+        let frame = moelab_stages::frame::read_parquet(&object).unwrap();
+        frame.get_column_names().iter().map(ToString::to_string).collect()
     }
 
     fn manifests(&self) -> Vec<Value> {

@@ -79,7 +79,8 @@ pub fn registry() -> Registry {
     schema["$defs"] = json!({"Augment": {"type": "object", "additionalProperties": false,
         "properties": {"rotation": {"type": "number"}, "flip": {"type": "boolean"}}}});
     let mut train = stage("train", schema, vec![Port::one("images", &["images"])], |_| {
-        vec![Output::file("model", "model"), Output::file("history", "history")]
+        let history = Output::file("history", "history").holding(&[("loss", ""), ("share_K", "")]);
+        vec![Output::file("model", "model"), history]
     });
     train.settings.normalise = |s| {
         filled(

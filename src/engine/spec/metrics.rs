@@ -125,7 +125,11 @@ fn locate(stage: &str, rest: &[&str], outputs: &[Output]) -> Result<(String, Loc
                 format!("`{stage}.{first}` holds many metrics"),
                 Some(format!("name one: {stage}.acc, say")),
             )),
-            ("history", false) => Ok((name, Located::Column(within))),
+            ("history", false) if output.may_hold(&within) => Ok((name, Located::Column(within))),
+            ("history", false) => Err((
+                format!("`{stage}.{first}` has no column `{within}`"),
+                nearest(output, &within),
+            )),
             ("history", true) => Err((
                 format!("`{stage}.{first}` is a history"),
                 Some(format!("name a column: {stage}.{first}.loss, say")),
@@ -168,14 +172,17 @@ fn locate(stage: &str, rest: &[&str], outputs: &[Output]) -> Result<(String, Loc
 
 /// A field of a `metrics` output, which must be one that the stage tells of, if it does.
 fn field(stage: &str, output: &Output, name: String) -> Result<(String, Located), (String, Option<String>)> {
-    let told = output.fields.iter().map(|(told, _)| *told);
-    if output.fields.is_empty() || told.clone().any(|told| told == name) {
+    if output.may_hold(&name) {
         return Ok((output.name.to_string(), Located::Field(name)));
     }
     Err((
         format!("stage `{stage}` has no metric `{name}`"),
-        words::suggest(&name, told),
+        nearest(output, &name),
     ))
+}
+
+fn nearest(output: &Output, name: &str) -> Option<String> {
+    words::suggest(name, output.fields.iter().map(|(told, _)| *told))
 }
 
 fn reading(
@@ -268,6 +275,12 @@ mod tests {
     }
 
     #[test]
+    fn a_column_per_expert_is_known_by_its_number() {
+        let metric = read("{of: vae.history.share_12, reduce: last}").unwrap();
+        assert!(matches!(metric.reading, Reading::Column { column, .. } if column == "share_12"));
+    }
+
+    #[test]
     fn a_history_without_reduction_asks_for_one() {
         insta::assert_snapshot!(read("vae.history.loss").unwrap_err(), @r"
         error: `vae.history.loss` has one number per epoch: say which one is meant
@@ -294,6 +307,10 @@ mod tests {
             ("evaluation.metrics.purity", "known: acc, nmi, ari"),
             ("evaluation.metrics", "holds many metrics"),
             ("vae.history", "name a column"),
+            ("{of: vae.history.los, reduce: last}", "no column `los`"),
+            ("{of: vae.history.los, reduce: last}", "did you mean `loss`?"),
+            ("{of: vae.history.share_x, reduce: last}", "no column `share_x`"),
+            ("{of: vae.history.share_, reduce: last}", "no column `share_`"),
             ("vae.loss", "write vae.history.COLUMN"),
             ("images.acc", "it gives no numbers"),
             ("vae.model.x", "no metric can be read"),
