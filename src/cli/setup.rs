@@ -59,7 +59,8 @@ impl Setup {
             self.experiment.reference.retain(|row| filter.suits(&row.labels));
             Ok(())
         });
-        narrowed.map_err(|e| Exit::Usage(e.to_string()))
+        // Of several experiments, which one.
+        narrowed.map_err(|e| Exit::Usage(format!("{}: {e}", self.experiment.name)))
     }
 
     /// Refuses stages to force that there are none of.

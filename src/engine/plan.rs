@@ -63,6 +63,7 @@ impl Plan {
 }
 
 /// One combination of axis values with one seed, and the actions that serve it.
+#[derive(Clone)]
 pub struct Cell {
     /// The matrix axes, without the seed.
     pub axes: Axes,

@@ -394,6 +394,7 @@ fn a_table_of_a_part_shows_that_part_alone() {
     assert!(all.out.contains("missing for seed 0"), "{}", all.out);
     let none = lab.moelab(&["table", "tiny", "--where", "min_cluster_fraction=0.5"]);
     assert_eq!(none.code, 2);
+    assert!(none.err.contains("tiny: nothing matches"), "{}", none.err);
     assert!(none.err.contains("min_cluster_fraction is 0.03, 0.05"), "{}", none.err);
 }
 

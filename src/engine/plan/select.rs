@@ -195,12 +195,8 @@ impl Plan {
 
     /// Keeps the cells a filter takes, for a reader of results; the actions stay, so that keys do.
     pub fn narrow(&mut self, experiment: &Experiment, filter: &Filter) -> Result<(), SelectError> {
-        filter.check(experiment)?;
-        self.cells.retain(|cell| filter.takes(cell, experiment));
-        match self.cells.is_empty() {
-            true => Err(nothing(experiment)),
-            false => Ok(()),
-        }
+        self.cells = self.cells_matching(experiment, filter)?.into_iter().cloned().collect();
+        Ok(())
     }
 
     /// The actions that a run is about: those asked for and all they need, or all of the plan.

@@ -254,37 +254,37 @@ impl OneStage<'_> {
         let here = || self.pipeline.problem(&self.spec.name, &path, part, message.as_str());
         let problem = match self.reference(&path) {
             None => here(),
-            // Who wrote the value looks for it there, not where it is used.
-            Some(name) => match name.and_then(|name| self.written.problem(&name, row, part, &message)) {
-                Some(problem) => problem,
-                None => here().maybe_hint(in_row(row)),
-            },
+            Some((text, further)) => {
+                // Who wrote the value looks for it there, not where it is used.
+                let name = parameter(text, further);
+                let there = name.and_then(|name| self.written.problem(&name, row, part, &message));
+                there.unwrap_or_else(|| here().maybe_hint(in_row(row)))
+            }
         };
         problem.maybe_hint(misfit.hint)
     }
 
-    /// The parameter that the value at `path` comes from: none if it comes from no parameter, no name if from several or
-    /// from one inside text.
-    fn reference(&self, path: &[&str]) -> Option<Option<String>> {
-        let mut here = &*self.spec.settings;
-        for (i, step) in path.iter().enumerate() {
+    /// The text with `${…}` that the value at `path` comes from, and the steps that lead further within what it becomes.
+    fn reference<'p>(&self, path: &'p [&'p str]) -> Option<(&str, &'p [&'p str])> {
+        let (mut here, mut further) = (&*self.spec.settings, path);
+        while let [step, rest @ ..] = further {
             here = match here {
                 Value::Array(items) => items.get(step.parse::<usize>().ok()?)?,
                 Value::Object(map) => map.get(*step)?,
-                _ => return named(here, &path[i..]),
+                _ => break,
             };
+            further = rest;
         }
-        named(here, &[])
+        here.as_str().filter(|_| refers(here)).map(|text| (text, further))
     }
 }
 
-/// What [`OneStage::reference`] says of a value in which these steps led further.
-fn named(value: &Value, further: &[&str]) -> Option<Option<String>> {
-    let text = value.as_str().filter(|text| text.contains("${"))?;
-    Some(match &pieces(text).unwrap_or_default()[..] {
+/// The parameter that these steps within a reference lead to; none if it stands inside text.
+fn parameter(text: &str, further: &[&str]) -> Option<String> {
+    match &pieces(text).ok()?[..] {
         [Piece::Name(name)] => Some([&[name.as_str()], further].concat().join(".")),
         _ => None,
-    })
+    }
 }
 
 /// In which row of the matrix it happens.
