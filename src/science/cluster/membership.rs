@@ -5,6 +5,7 @@
 //! library weighs the first two otherwise for new points than for those of the fit; so does this.
 
 use rayon::prelude::*;
+use std::cmp::Ordering;
 
 use super::condensed_tree::CondensedTree;
 use super::predict::Prediction;
@@ -98,9 +99,18 @@ fn wide(points: &Matrix, row: usize) -> Vec<f64> {
     points.row(row).iter().map(|&v| f64::from(v)).collect()
 }
 
-/// The exemplars of each cluster, row after row.
+/// The exemplars of each cluster, row after row, each but once: where rows coincide, all of them are exemplars.
 fn exemplars(points: &Matrix, tree: &CondensedTree, selected: &[usize]) -> Vec<Vec<f64>> {
-    let of_cluster = |rows: &Vec<u32>| rows.iter().flat_map(|&row| wide(points, row as usize)).collect();
+    let of_cluster = |rows: &Vec<u32>| {
+        let mut rows: Vec<Vec<f64>> = rows.iter().map(|&row| wide(points, row as usize)).collect();
+        let by_value = |a: &Vec<f64>, b: &Vec<f64>| {
+            let values = a.iter().zip(b).map(|(x, y)| x.total_cmp(y));
+            values.fold(Ordering::Equal, Ordering::then)
+        };
+        rows.sort_unstable_by(by_value);
+        rows.dedup();
+        rows.concat()
+    };
     tree.exemplars(selected).iter().map(of_cluster).collect()
 }
 

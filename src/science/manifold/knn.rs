@@ -12,8 +12,8 @@ mod tree;
 use super::ManifoldError;
 use super::error::require_finite;
 use crate::matrix::Matrix;
-use bracket::Space;
 pub(super) use bracket::squared_distance;
+use bracket::{Rank, Space};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 pub use shortlist::{Prepared, Shortlist, exact_by};
@@ -104,7 +104,7 @@ fn search(
     check(reference, queries, k)?;
     let space = Space::new(reference, queries, metric, itself);
     if metric == Metric::Euclidean && reference.cols() <= FEW_COLUMNS {
-        return Ok(tree::search(&space, reference, queries, k, itself));
+        return Ok(tree::search(&space, reference, queries, k));
     }
     let mut indices = vec![0_u32; queries.rows() * k];
     let mut distances = vec![0.0_f32; queries.rows() * k];
@@ -115,7 +115,7 @@ fn search(
             .par_chunks_mut(BLOCK * k)
             .zip(distances.par_chunks_mut(BLOCK * k));
         blocks.enumerate().for_each(|(block, (indices, distances))| {
-            tiles::between(&space, block * BLOCK, k, itself, indices, distances);
+            tiles::between(&space, block * BLOCK, k, indices, distances);
         });
     }
     Ok(Neighbours { k, indices, distances })
@@ -155,17 +155,17 @@ fn settle(
     space: &Space<'_>,
     query: usize,
     candidates: impl Iterator<Item = u32>,
-    itself: bool,
     indices: &mut [u32],
     distances: &mut [f32],
 ) {
-    let mut exact: Vec<(bool, f64, u32)> = candidates
-        .map(|j| (!(itself && j as usize == query), space.measure(query, j), j))
-        .collect();
-    exact.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
-    for ((index, distance), (_, measure, j)) in indices.iter_mut().zip(distances).zip(exact) {
-        *index = j;
-        *distance = space.distance(measure);
+    let mut exact: Vec<Rank> = candidates.map(|row| space.rank(query, row)).collect();
+    // Of many ties most need no place.
+    exact.select_nth_unstable_by(indices.len() - 1, Rank::compare);
+    exact.truncate(indices.len());
+    exact.sort_unstable_by(Rank::compare);
+    for ((index, distance), rank) in indices.iter_mut().zip(distances).zip(exact) {
+        *index = rank.row;
+        *distance = space.distance(rank.measure);
     }
 }
 
@@ -243,6 +243,20 @@ pub(super) mod tests {
             exact(&data, 25, Metric::Euclidean).unwrap(),
             naive(&data, 25, Metric::Euclidean)
         );
+    }
+
+    #[test]
+    fn many_copies_and_one_row_far_from_all_others_are_no_special_cases() {
+        // Brackets decide nothing here: exact measures must, before all rows have been kept for all.
+        let mut copies = random(1000, 12, 0.0).into_data();
+        copies[..6000].fill(0.5);
+        let mut outlier = random(1000, 12, 0.0).into_data();
+        outlier[7] = 1e10;
+        for values in [copies, outlier] {
+            let data = Matrix::new(1000, 12, values);
+            let found = exact(&data, 5, Metric::Euclidean).unwrap();
+            assert_eq!(found, naive(&data, 5, Metric::Euclidean));
+        }
     }
 
     #[test]

@@ -2,6 +2,10 @@
 
 use super::Metric;
 use crate::matrix::Matrix;
+use std::cmp::Ordering;
+
+/// Rows kept for a query beyond four times k before exact measures decide among them: each costs memory.
+const MOST_BRACKETED: usize = 256;
 
 /// Both point sets, centred and scaled (Euclidean) or on the unit sphere (cosine), in f32 for the matrix product.
 pub struct Space<'a> {
@@ -16,6 +20,8 @@ pub struct Space<'a> {
     reference: &'a Matrix,
     queries: &'a Matrix,
     inverse_lengths: Option<(Vec<f64>, Vec<f64>)>,
+    /// The row of the data that each prepared row is; none as long as they stand in its order.
+    order: Option<Vec<u32>>,
     /// |computed - true| of a squared distance is at most 2ε(‖x‖² + ‖y‖²).
     epsilon: f32,
 }
@@ -61,6 +67,7 @@ impl<'a> Space<'a> {
             reference,
             queries,
             inverse_lengths,
+            order: None,
             epsilon,
         };
         let shrink = 1.0 - 2.0 * epsilon;
@@ -78,12 +85,23 @@ impl<'a> Space<'a> {
             .map_or(&self.reference_rows, |(rows, _)| rows)
     }
 
+    /// Whether the queries are the reference.
+    pub fn itself(&self) -> bool {
+        self.queries_prepared.is_none()
+    }
+
     /// Sorts the prepared rows, which are the queries too; `measure` goes on taking row numbers of the data.
     pub fn put_in_order(&mut self, ids: &[u32]) {
-        debug_assert!(self.queries_prepared.is_none());
+        debug_assert!(self.itself());
         let row = |id: &u32| &self.reference_rows[*id as usize * self.dims..][..self.dims];
         self.reference_rows = ids.iter().flat_map(row).copied().collect();
         self.reference_norms = ids.iter().map(|id| self.reference_norms[*id as usize]).collect();
+        self.order = Some(ids.to_vec());
+    }
+
+    /// The row of the data that a prepared row is.
+    pub fn id(&self, row: u32) -> u32 {
+        self.order.as_ref().map_or(row, |ids| ids[row as usize])
     }
 
     /// An empty set of candidates for query `i`.
@@ -130,6 +148,17 @@ impl<'a> Space<'a> {
         }
     }
 
+    /// Where a reference row stands among the neighbours of a query: the query itself first, then by distance, then by row
+    /// number. Rows are those of the data.
+    pub fn rank(&self, query: usize, reference: u32) -> Rank {
+        let other = !(self.itself() && reference as usize == query);
+        Rank {
+            other,
+            measure: self.measure(query, reference),
+            row: reference,
+        }
+    }
+
     /// The distance for people: root of the squared one, or the cosine distance as it is.
     pub fn distance(&self, measure: f64) -> f32 {
         let distance = if self.inverse_lengths.is_some() {
@@ -138,6 +167,23 @@ impl<'a> Space<'a> {
             measure.sqrt()
         };
         distance.min(f64::from(f32::MAX)) as f32
+    }
+}
+
+/// See [`Space::rank`].
+pub struct Rank {
+    other: bool,
+    pub measure: f64,
+    pub row: u32,
+}
+
+impl Rank {
+    pub fn compare(&self, other: &Self) -> Ordering {
+        let nearer = self
+            .other
+            .cmp(&other.other)
+            .then(self.measure.total_cmp(&other.measure));
+        nearer.then(self.row.cmp(&other.row))
     }
 }
 
@@ -250,36 +296,49 @@ impl Candidates {
     }
 
     /// Considers a row, given -2x·y and the shrunk ‖y‖² of every row.
-    pub fn consider(&mut self, row: u32, product: f32, norms: &[f32]) {
-        let lower = self.norm + norms[row as usize] + product;
+    pub fn consider(&mut self, row: u32, product: f32, space: &Space<'_>, query: usize) {
+        let lower = self.norm + space.reference_norms[row as usize] + product;
         if lower > self.threshold {
             return;
         }
         if self.kept.len() == self.kept.capacity() {
-            self.compact(norms);
+            self.compact(space, query);
         }
         self.kept.push((lower, row));
     }
 
     /// Lowers the threshold to the k-th smallest upper end and forgets what lies above it.
-    fn compact(&mut self, norms: &[f32]) {
+    fn compact(&mut self, space: &Space<'_>, query: usize) {
         if self.kept.len() > self.k {
-            let (norm, spread) = (self.norm, self.spread);
+            let (norm, spread, norms) = (self.norm, self.spread, &space.reference_norms);
             let upper = |(lower, row): &(f32, u32)| lower + spread * (norm + norms[*row as usize]) + f32::MIN_POSITIVE;
             let by_upper = |a: &(f32, u32), b: &(f32, u32)| upper(a).total_cmp(&upper(b));
             let (_, nth, _) = self.kept.select_nth_unstable_by(self.k - 1, by_upper);
             self.threshold = upper(nth);
             self.kept.retain(|(lower, _)| *lower <= self.threshold);
         }
+        if self.kept.len() > MOST_BRACKETED + 4 * self.k {
+            self.decide(space, query);
+        }
         // With many ties nothing is forgotten; growing keeps the cost of compaction proportional.
         let room = (self.kept.len().saturating_sub(self.k)).max(Self::slack(self.k));
         self.kept.reserve_exact(room);
     }
 
-    /// The rows that remain, in no particular order.
-    pub fn finish(mut self, norms: &[f32]) -> impl Iterator<Item = u32> {
-        self.compact(norms);
-        self.kept.into_iter().map(|(_, row)| row)
+    /// Keeps the k nearest alone, by their exact measures: where very many rows are alike, or a single one is so far from
+    /// all others that the brackets are wider than the distances among these.
+    #[cold]
+    fn decide(&mut self, space: &Space<'_>, query: usize) {
+        let rank = |kept: (f32, u32)| (space.rank(space.id(query as u32) as usize, space.id(kept.1)), kept);
+        let mut ranked: Vec<_> = self.kept.drain(..).map(rank).collect();
+        ranked.select_nth_unstable_by(self.k - 1, |a, b| a.0.compare(&b.0));
+        self.kept.extend(ranked[..self.k].iter().map(|(_, kept)| *kept));
+    }
+
+    /// The rows of the data that remain, in no particular order.
+    pub fn finish(mut self, space: &Space<'_>, query: usize) -> impl Iterator<Item = u32> {
+        self.compact(space, query);
+        self.kept.into_iter().map(|(_, row)| space.id(row))
     }
 }
 
@@ -289,9 +348,17 @@ mod tests {
     use crate::random::Draws;
     use rand::RngExt;
 
+    fn one_row(data: &Matrix, norm: f32) -> Space<'_> {
+        Space {
+            reference_norms: vec![norm],
+            ..Space::new(data, data, Metric::Euclidean, true)
+        }
+    }
+
     #[test]
     fn the_limit_passes_by_no_row_that_would_be_kept() {
         let mut rng = Draws::new(5).at("test", 0, 0);
+        let data = Matrix::new(1, 1, vec![0.0]);
         for _ in 0..200_000 {
             let [norm, other] = [0, 1].map(|_| rng.random::<f32>() * 10f32.powi(rng.random_range(-6..2)));
             let product = 2.0 * (norm * other).sqrt() * (2.0 * rng.random::<f32>() - 1.0);
@@ -300,7 +367,7 @@ mod tests {
             candidates.threshold = norm + other + product;
             if candidates.threshold > 0.0 {
                 assert!(product + other <= candidates.limit(), "{norm} {other} {product}");
-                candidates.consider(0, product, &[other]);
+                candidates.consider(0, product, &one_row(&data, other), 0);
                 assert_eq!(candidates.kept.len(), 1);
             }
         }

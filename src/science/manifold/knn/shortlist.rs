@@ -58,8 +58,8 @@ pub fn exact_by<S: Shortlist>(
             .for_each(|(q, ((indices, distances), nearest))| {
                 let query = first + q;
                 match space.shortlisted(query, k, nearest) {
-                    Some(rows) => settle(&space, query, rows.into_iter(), true, indices, distances),
-                    None => tiles::between(&space, query, k, true, indices, distances),
+                    Some(rows) => settle(&space, query, rows.into_iter(), indices, distances),
+                    None => tiles::between(&space, query, k, indices, distances),
                 }
             });
     }

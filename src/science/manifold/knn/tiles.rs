@@ -74,14 +74,13 @@ pub fn among(mut space: Space<'_>, k: usize, indices: &mut [u32], distances: &mu
         }
     }
     let found = blocks.into_iter().flat_map(|block| block.candidates);
-    let mut found: Vec<(u32, Candidates)> = ids.iter().copied().zip(found).collect();
-    found.sort_unstable_by_key(|(id, _)| *id);
+    let mut found: Vec<((u32, usize), Candidates)> = ids.into_iter().zip(0..).zip(found).collect();
+    found.sort_unstable_by_key(|((id, _), _)| *id);
     let slots = indices.par_chunks_exact_mut(k).zip(distances.par_chunks_exact_mut(k));
     let all = found.into_par_iter().zip(slots).with_min_len(64);
-    all.for_each(|((id, candidates), (indices, distances))| {
-        let near = candidates.finish(&space.reference_norms);
-        let near = near.map(|row| ids[row as usize]);
-        settle(&space, id as usize, near, true, indices, distances);
+    all.for_each(|(((id, place), candidates), (indices, distances))| {
+        let near = candidates.finish(&space, place);
+        settle(&space, id as usize, near, indices, distances);
     });
 }
 
@@ -110,7 +109,7 @@ fn sort(space: &Space<'_>, ids: &mut [u32]) {
 }
 
 /// The k nearest reference rows of as many consecutive queries as there are slots for, the first of them `first`.
-pub fn between(space: &Space<'_>, first: usize, k: usize, itself: bool, indices: &mut [u32], distances: &mut [f32]) {
+pub fn between(space: &Space<'_>, first: usize, k: usize, indices: &mut [u32], distances: &mut [f32]) {
     let mut block = Block::new(space, first, indices.len() / k, k);
     let total = space.reference_norms.len();
     for start in (0..total).step_by(BLOCK) {
@@ -118,8 +117,8 @@ pub fn between(space: &Space<'_>, first: usize, k: usize, itself: bool, indices:
     }
     let slots = indices.chunks_exact_mut(k).zip(distances.chunks_exact_mut(k));
     for ((query, candidates), (indices, distances)) in block.rows().zip(block.candidates).zip(slots) {
-        let near = candidates.finish(&space.reference_norms);
-        settle(space, query, near, itself, indices, distances);
+        let near = candidates.finish(space, query);
+        settle(space, query, near, indices, distances);
     }
 }
 
@@ -187,8 +186,7 @@ impl NullaryFnOnce for Look<'_> {
             first,
             others,
         } = self;
-        let all_norms = &space.reference_norms;
-        let norms = &all_norms[first..][..products.len() / queries.candidates.len()];
+        let norms = &space.reference_norms[first..][..products.len() / queries.candidates.len()];
         // Without others nothing is near enough to them.
         let mut nobody = vec![f32::NEG_INFINITY; if others.is_none() { norms.len() } else { 0 }];
         let (limits, others) = match others {
@@ -208,11 +206,11 @@ impl NullaryFnOnce for Look<'_> {
                 for lane in start..end {
                     let product = products[lane];
                     if product + norms[lane] <= limit {
-                        candidates.consider((first + lane) as u32, product, all_norms);
+                        candidates.consider((first + lane) as u32, product, space, query);
                         limit = candidates.limit();
                     }
                     if product + norm <= limits[lane] {
-                        others[lane].consider(query as u32, product, all_norms);
+                        others[lane].consider(query as u32, product, space, first + lane);
                         limits[lane] = others[lane].limit();
                     }
                 }

@@ -10,11 +10,11 @@ use rayon::prelude::*;
 /// The tree's sums and those that decide in the end may round differently.
 const SLACK: f64 = 1.0 + 1e-12;
 
-/// The k nearest rows of `reference` for every row of `queries`, which are the reference itself if `itself`.
-pub(super) fn search(space: &Space<'_>, reference: &Matrix, queries: &Matrix, k: usize, itself: bool) -> Neighbours {
+/// The k nearest rows of `reference` for every row of `queries`.
+pub(super) fn search(space: &Space<'_>, reference: &Matrix, queries: &Matrix, k: usize) -> Neighbours {
     let tree = KdTree::new(reference);
     // Queries that lie close together look at the same leaves.
-    let sorted = (!itself).then(|| KdTree::new(queries));
+    let sorted = (!space.itself()).then(|| KdTree::new(queries));
     let sorted = sorted.as_ref().unwrap_or(&tree);
     let of_leaf = |kept: &mut Vec<Vec<(f64, u32)>>, leaf: usize| {
         let ids = &sorted.ids[leaf * LEAF..sorted.len().min((leaf + 1) * LEAF)];
@@ -26,6 +26,7 @@ pub(super) fn search(space: &Space<'_>, reference: &Matrix, queries: &Matrix, k:
             rows,
             k,
             limits: std::array::from_fn(|lane| if lane < ids.len() { f64::INFINITY } else { -1.0 }),
+            ripe: [k; LEAF],
             kept,
         };
         tree.walk(rows, &mut nearest);
@@ -33,8 +34,13 @@ pub(super) fn search(space: &Space<'_>, reference: &Matrix, queries: &Matrix, k:
         let slots = indices.chunks_mut(k).zip(found.chunks_mut(k));
         for ((lane, &id), (indices, distances)) in ids.iter().enumerate().zip(slots) {
             nearest.sort_out(lane);
-            let candidates = nearest.kept[lane].iter().map(|(_, row)| *row);
-            settle(space, id as usize, candidates, itself, indices, distances);
+            let kept = &mut nearest.kept[lane];
+            // Among many copies of it the query itself may not have been one of the lowest rows.
+            if space.itself() && !kept.iter().any(|(_, row)| *row == id) {
+                kept.push((0.0, id));
+            }
+            let candidates = kept.iter().map(|(_, row)| *row);
+            settle(space, id as usize, candidates, indices, distances);
         }
         (indices, found)
     };
@@ -64,18 +70,27 @@ struct Nearest<'a> {
     k: usize,
     /// No squared distance above this matters to the query; negative for lanes without one.
     limits: Lanes,
+    /// Rows kept for a query before they are sorted out: sorting out costs time, and a limit that is out of date costs
+    /// visits.
+    ripe: [usize; LEAF],
     /// Squared distance and row number.
     kept: &'a mut Vec<Vec<(f64, u32)>>,
 }
 
 impl Nearest<'_> {
-    /// Keeps the k smallest and what ties with the largest of them.
+    /// Keeps the k smallest and what ties with the largest of them; of copies of the query the lowest rows.
     fn sort_out(&mut self, lane: usize) {
         let kept = &mut self.kept[lane];
         let (_, kth, _) = kept.select_nth_unstable_by(self.k - 1, |a, b| a.0.total_cmp(&b.0));
         let limit = kth.0 * SLACK;
         kept.retain(|(square, _)| *square <= limit);
+        if limit == 0.0 && kept.len() > self.k {
+            kept.select_nth_unstable_by_key(self.k - 1, |(_, row)| *row);
+            kept.truncate(self.k);
+        }
         self.limits[lane] = limit;
+        // Where many tie, each of them is looked at a few times and not once for every leaf.
+        self.ripe[lane] = (self.k + self.k / 4 + 8).max(2 * kept.len());
     }
 }
 
@@ -101,13 +116,7 @@ impl Search for Nearest<'_> {
             let squares = distances(row, self.tree.points.block(first / LEAF));
             let near = squares.iter().zip(ids).filter(|(square, _)| **square <= limit);
             self.kept[lane].extend(near.map(|(square, id)| (*square, *id)));
-            // Sorting out costs time, and a limit that is out of date costs visits.
-            let ripe = if limit == f64::INFINITY {
-                self.k
-            } else {
-                self.k + self.k / 4 + 8
-            };
-            if self.kept[lane].len() >= ripe {
+            if self.kept[lane].len() >= self.ripe[lane] {
                 self.sort_out(lane);
             }
         }
@@ -122,7 +131,7 @@ mod tests {
 
     fn through_the_tree(reference: &Matrix, queries: &Matrix, k: usize, itself: bool) -> Neighbours {
         let space = Space::new(reference, queries, Metric::Euclidean, itself);
-        search(&space, reference, queries, k, itself)
+        search(&space, reference, queries, k)
     }
 
     #[test]
@@ -144,6 +153,23 @@ mod tests {
         assert_eq!(
             through_the_tree(&data, &data, 11, true),
             naive(&data, 11, Metric::Euclidean)
+        );
+    }
+
+    #[test]
+    fn of_very_many_copies_the_lowest_rows_come_first() {
+        // Every second row is the same, and some of the others are.
+        let values = (0..3000).flat_map(|i| {
+            if i % 2 == 0 {
+                [0.5, 0.5]
+            } else {
+                [(i % 7) as f32, i as f32]
+            }
+        });
+        let data = Matrix::new(3000, 2, values.collect());
+        assert_eq!(
+            through_the_tree(&data, &data, 6, true),
+            naive(&data, 6, Metric::Euclidean)
         );
     }
 
