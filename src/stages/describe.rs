@@ -6,7 +6,7 @@ use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Settings of `describe`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

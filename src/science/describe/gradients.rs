@@ -60,7 +60,8 @@ impl Gradients {
             for x in 0..cols * self.cell {
                 let steepest = (0..channels)
                     .map(|c| gradient(&image[c * height * width..(c + 1) * height * width], width, y, x))
-                    .max_by(|a, b| magnitude(*a).total_cmp(&magnitude(*b)))
+                    // The first of equally steep ones, as scikit-image takes it.
+                    .reduce(|best, next| if magnitude(next) > magnitude(best) { next } else { best })
                     .unwrap_or_default();
                 let cell = (y / self.cell) * cols + x / self.cell;
                 histograms[cell * self.orientations + bin(&borders, steepest)] += magnitude(steepest);
