@@ -34,7 +34,8 @@ pub fn default_jobs() -> u64 {
 
 pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
     let mut setup = Setup::load(&args.experiment)?;
-    setup.check_stages(&args.force)?;
+    let wanted = setup.part(&args.part)?;
+    setup.check_forced(&args.force, wanted.as_ref())?;
     let worker = device::worker()?;
     let store = Store::open(&common.store)?;
     sources::remember_with(store.source_memory());
@@ -46,7 +47,7 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
         devices: device::resolve(&args.device, &worker)?,
         keep_going: args.keep_going,
         retry: setup.experiment.retry.clone(),
-        wanted: setup.part(&args.part)?,
+        wanted,
         force: args.force.clone(),
         data: std::path::absolute(&common.data)?,
         experiment: setup.experiment.name.clone(),
@@ -115,6 +116,12 @@ pub fn command(worker: PathBuf) -> WorkerCommand {
         command
             .env
             .push(("CUDA_DEVICE_ORDER".to_owned(), "PCI_BUS_ID".to_owned()));
+    }
+    // What deterministic products of matrices ask for.
+    if std::env::var_os("CUBLAS_WORKSPACE_CONFIG").is_none() {
+        command
+            .env
+            .push(("CUBLAS_WORKSPACE_CONFIG".to_owned(), ":4096:8".to_owned()));
     }
     command
 }

@@ -18,7 +18,8 @@ pub struct Augment {
     pub shift: f64,
     /// Mirror half of the images left to right.
     pub flip: bool,
-    /// Random crop: pad by this many pixels, then cut the original size out of it.
+    /// Random crop: pad by this many pixels, then cut the original size out of it; the outermost offsets come half as
+    /// often as the others.
     #[schemars(range(min = 0, max = 64))]
     pub crop: u32,
 }

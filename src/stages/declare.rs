@@ -2,6 +2,7 @@
 
 use crate::artifact;
 use moelab_engine::digest::Digest;
+use moelab_engine::spec::words;
 use moelab_engine::stage::{Connected, Folders, Output, Settings, Sources, Unfit};
 use moelab_engine::store::sources::SourceDigest;
 use schemars::{JsonSchema, generate::SchemaSettings};
@@ -23,8 +24,18 @@ pub(crate) fn settings<T: JsonSchema + Serialize + DeserializeOwned>() -> Settin
 }
 
 fn normalise<T: Serialize + DeserializeOwned>(settings: &Value) -> Result<Value, String> {
-    let typed = T::deserialize(settings).map_err(|e| e.to_string())?;
+    let typed = T::deserialize(&whole(settings)).map_err(|e| e.to_string())?;
     serde_json::to_value(typed).map_err(|e| e.to_string())
+}
+
+/// The same with whole numbers written as such: YAML reads `1e3` as 1000.0, which no count would take.
+fn whole(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(whole).collect(),
+        Value::Object(map) => map.iter().map(|(name, item)| (name.clone(), whole(item))).collect(),
+        Value::Number(_) => words::whole(value).map_or_else(|| value.clone(), Value::from),
+        _ => value.clone(),
+    }
 }
 
 /// Reads normalised settings back into their type.

@@ -6,7 +6,8 @@ use moelab_data::archive::tree_digest;
 use moelab_data::content::file_digest;
 use moelab_data::{Class, DataDir, DataError, Options, Size, Source, Split};
 use moelab_engine::digest::Digest;
-use moelab_engine::stage::{Connected, Folders, Output, Settings, Sources, Stage, Unfit};
+use moelab_engine::spec::words;
+use moelab_engine::stage::{Connected, Folders, Misfit, Output, Settings, Sources, Stage, Unfit};
 use moelab_engine::store::sources::digest_with;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -120,11 +121,15 @@ fn check(settings: &Value, _: &Connected<'_>) -> Result<(), Unfit> {
     match &load.dataset {
         Source::Known(name) if !moelab_data::known::names().any(|known| known == name) => {
             let known: Vec<_> = moelab_data::known::names().collect();
-            Err(format!(
-                "unknown data set `{name}`; known are {}, or give {{folder: …}} or {{arrays: …}}",
-                known.join(", ")
-            )
-            .into())
+            let near = words::nearest(name, known.iter().copied());
+            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            let known = format!("known: {}; or give {{folder: …}} or {{arrays: …}}", known.join(", "));
+            Err(Unfit(vec![Misfit {
+                path: vec!["dataset".into()],
+                message: format!("is {}, which is no known data set", words::shorten(name)),
+                hint: Some(hint.unwrap_or(known)),
+                ..Misfit::default()
+            }]))
         }
         Source::Arrays { arrays } if arrays.images.is_some() == arrays.features.is_some() => {
             Err("`arrays` wants exactly one of `images` and `features`".into())
@@ -189,18 +194,41 @@ fn keyed(settings: &Value) -> Value {
 mod tests {
     use super::*;
 
+    fn refusal(settings: Value) -> Option<Unfit> {
+        let complete = (stage().settings.normalise)(&settings).unwrap();
+        (stage().check)(&complete, &Connected(vec![])).err()
+    }
+
     #[test]
     fn a_side_is_at_least_one_pixel() {
-        let refusal = |resize: Value| {
-            let settings = json!({"dataset": "digits", "resize": resize});
-            let complete = (stage().settings.normalise)(&settings).unwrap();
-            let refused = (stage().check)(&complete, &Connected(vec![])).err();
+        let refused = |resize: Value| {
+            let refused = refusal(json!({"dataset": "digits", "resize": resize}));
             refused.map_or_else(String::new, |unfit| unfit.to_string())
         };
-        assert_eq!(refusal(json!(16)), "");
-        assert_eq!(refusal(json!([1, 8])), "");
+        assert_eq!(refused(json!(16)), "");
+        assert_eq!(refused(json!([1, 8])), "");
         for wrong in [json!(0), json!([16, 0]), json!(9000)] {
-            assert!(refusal(wrong.clone()).contains("`resize`"), "{wrong}");
+            assert!(refused(wrong.clone()).contains("`resize`"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_may_be_written_with_a_point_or_an_exponent() {
+        let complete = |settings: Value| (stage().settings.normalise)(&settings).unwrap();
+        let arcs = |n: Value| json!({"dataset": {"arcs": {"n": n}}, "limit": n, "resize": 16.0, "classes": [0.0, 1]});
+        assert_eq!(complete(arcs(json!(1e2))), complete(arcs(json!(100))));
+        assert_eq!(complete(arcs(json!(1e2)))["classes"], json!([0, 1]));
+    }
+
+    #[test]
+    fn an_unknown_set_is_told_at_its_name_with_the_nearest() {
+        let Unfit(misfits) = refusal(json!({"dataset": "fashion_mnist"})).unwrap();
+        assert_eq!(
+            (&misfits[0].path[..], misfits[0].key),
+            (&["dataset".to_owned()][..], false)
+        );
+        assert_eq!(misfits[0].hint.as_deref(), Some("did you mean `fashion-mnist`?"));
+        let Unfit(misfits) = refusal(json!({"dataset": "x"})).unwrap();
+        assert!(misfits[0].hint.as_deref().unwrap().starts_with("known: digits, mnist"));
     }
 }

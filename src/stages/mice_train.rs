@@ -11,7 +11,7 @@ use serde_json::Value;
 pub const VERSION: u32 = 2;
 
 /// Settings of `mice_train`. Defaults are those of the authors' code for CIFAR-10. Different from it: they train by SGD with
-/// momentum, this stage by Adam; they change hues and normalise channels too; they let gradients move the prototypes between
+/// momentum and weight decay, at a rate that warms up and falls in steps, this stage by Adam at a constant rate; they change hues and normalise channels too; they let gradients move the prototypes between
 /// epochs, here a prototype changes at the end of an epoch alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

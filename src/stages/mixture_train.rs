@@ -5,7 +5,7 @@ use crate::augment::Augment;
 use crate::declare::{always, no_sources, settings, trained, typed};
 use crate::measured;
 use crate::network::{Reconstruction, Reduction, Variant};
-use moelab_engine::stage::{Port, Stage};
+use moelab_engine::stage::{Misfit, Port, Stage, Unfit};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -208,6 +208,14 @@ pub fn stage() -> Stage {
             if settings.method == Method::Mixae && settings.alpha == 0.0 && settings.beta == 0.0 {
                 return Err("`mixae` needs its entropies: give `alpha` and `beta`".into());
             }
+            if matches!(settings.method, Method::Damic | Method::VaeEm) && settings.reduction == Reduction::Mean {
+                let message = "must be `sum` here: `method` compares exp(−cost), and means over pixels make all alike";
+                return Err(Unfit(vec![Misfit {
+                    path: vec!["reduction".into()],
+                    message: message.into(),
+                    ..Misfit::default()
+                }]));
+            }
             if !clusters && settings.warm_up > 0 {
                 return Err("`warm_up` needs the input `clusters`".into());
             }
@@ -236,11 +244,21 @@ mod tests {
 
     #[test]
     fn a_warm_up_leaves_epochs_to_the_method_and_belongs_to_two_of_them() {
-        let damic = |warm_up, epochs| json!({"method": "damic", "warm_up": warm_up, "epochs": epochs});
+        let damic =
+            |warm_up, epochs| json!({"method": "damic", "reduction": "sum", "warm_up": warm_up, "epochs": epochs});
         assert_eq!(refusal(damic(5, 6), &["images", "clusters"]), "");
         assert!(refusal(damic(6, 6), &["images", "clusters"]).contains("takes all"));
         let em = json!({"method": "vae_em", "warm_up": 5});
         assert!(refusal(em, &["images", "clusters"]).contains("damic and k_dae"));
+    }
+
+    #[test]
+    fn responsibilities_from_costs_want_sums_over_pixels() {
+        for method in ["damic", "vae_em"] {
+            let mean = json!({"method": method, "n_experts": 2});
+            assert!(refusal(mean, &["images"]).contains("must be `sum`"), "{method}");
+        }
+        assert_eq!(refusal(json!({"method": "moa_plus", "n_experts": 2}), &["images"]), "");
     }
 
     #[test]

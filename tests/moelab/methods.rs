@@ -21,6 +21,7 @@ stages:
     stage: mixture_train
     inputs: {images: images, clusters: clusters}
     method: damic
+    reduction: sum
     warm_up: 1
     filters: 2
     epochs: 2
@@ -35,6 +36,7 @@ stages:
     stage: mixture_train
     inputs: {images: images}
     method: vae_em
+    reduction: sum
     stream: ${restart}
     n_experts: 3
     variant: vae

@@ -17,7 +17,7 @@ stages:
   linkage: {stage: single_linkage, inputs: {points: embedding}, min_samples: 5}
   groups: {stage: hdbscan, inputs: {points: embedding}, min_cluster_size: 10}
   clusters: {stage: kmeans, inputs: {points: embedding}, n_clusters: 9}
-  damic: {stage: mixture_train, inputs: {images: images, clusters: clusters}, method: damic, warm_up: 1, filters: 2, epochs: 2}
+  damic: {stage: mixture_train, inputs: {images: images, clusters: clusters}, method: damic, reduction: sum, warm_up: 1, filters: 2, epochs: 2}
   portraits: {stage: portray, inputs: {images: images, model: damic}, samples: 3, units: 1, steps: 3}
   first_scores: {stage: evaluate, inputs: {assignments: groups, labels: images}}
   scores: {stage: evaluate, inputs: {assignments: clusters, labels: images}}

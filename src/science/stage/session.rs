@@ -20,6 +20,8 @@ impl<'a> Session<'a> {
         let choice: Choice = job.device().parse().map_err(refuse)?;
         let settings = Settings {
             recompute: job.saves_memory(),
+            // The same key gives the same bytes. The CPU needs no asking, and its kernels stay what they are.
+            deterministic: matches!(choice, Choice::Cuda(_)),
             ..Settings::threads(job.threads())
         };
         let device = device::open_with(choice, settings).map_err(refuse)?;
