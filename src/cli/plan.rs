@@ -13,7 +13,7 @@ pub fn main(common: &Common, args: &Plan) -> Result<ExitCode, Exit> {
     let store = store_if_any(&common.store)?;
     let data = std::path::absolute(&common.data)?;
     let wanted = setup.part(&args.part)?;
-    setup.check_stages(&args.force)?;
+    setup.check_forced(&args.force, wanted.as_ref())?;
     let question = Question {
         wanted: wanted.as_ref(),
         force: &args.force,

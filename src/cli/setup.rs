@@ -63,14 +63,22 @@ impl Setup {
         narrowed.map_err(|e| Exit::Usage(format!("{}: {e}", self.experiment.name)))
     }
 
-    /// Refuses stages to force that there are none of.
-    pub fn check_stages(&self, stages: &[String]) -> Result<(), Exit> {
+    /// Refuses stages to force that there are none of, be it at all or in the part that is asked for.
+    pub fn check_forced(&self, stages: &[String], part: Option<&BTreeSet<NodeId>>) -> Result<(), Exit> {
         if stages.is_empty() {
             return Ok(());
         }
         let all = Filter::parse(None, &[]).map_err(|e| Exit::Usage(e.to_string()))?;
-        let part = self.plan.part(&self.experiment, stages, &all);
-        part.map(drop).map_err(|e| Exit::Usage(e.to_string()))
+        let known = self.plan.part(&self.experiment, stages, &all);
+        known.map_err(|e| Exit::Usage(e.to_string()))?;
+        let wanted = self.plan.wanted(part);
+        let outside = |stage: &&String| self.plan.of_stages(std::slice::from_ref(*stage)).is_disjoint(&wanted);
+        match stages.iter().find(outside) {
+            Some(stage) => Err(Exit::Usage(format!(
+                "`{stage}` cannot be forced: what --only, --where and --seed ask for does not need it"
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// What the results of the experiment are read from.

@@ -155,7 +155,7 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
     if let Some(set) = root.get("set") {
         params::merge(&mut params, &set, problems);
     }
-    params::overrides(&mut params, given, problems);
+    params::overrides(&mut params, &pipeline.params, given, problems);
     let written = Written {
         pipeline: &pipeline.source,
         experiment: source,
@@ -164,7 +164,8 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
     let told = !params::check(&params, written, problems);
 
     let before = problems.len();
-    let matrix = matrix::read(root.get("matrix"), &params, problems);
+    let known = [&pipeline.params, &params];
+    let matrix = matrix::read(root.get("matrix"), known, problems);
     params::shadowed(&matrix, given, source, problems);
     let declared: Vec<&str> = matrix.axes.iter().map(|axis| axis.name.as_str()).collect();
     let included = matrix.include.iter().flatten().map(|(name, _)| name.as_str());
@@ -182,12 +183,15 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
     };
     let variants = variants::resolve(&pipeline, registry, &params, &rows, written, told, problems);
     wiring::connect_rows(&pipeline, registry, &variants, rows.len(), problems);
-    unused_axes(source, &axes, &rows, &variants, problems.is_empty(), problems);
+    // After other problems some settings are unknown, and with them what they use.
+    if problems.is_empty() {
+        unused_axes(source, &axes, &matrix, &rows, &variants, problems);
+    }
 
     let before = problems.len();
     let metrics = metrics::read(root.get("metrics"), &pipeline, &variants, problems);
     for metric in &metrics {
-        if params::exists(&params, &metric.name) || ["runs", "source"].contains(&metric.name.as_str()) {
+        if params::exists(&metric.name, known) || ["runs", "source"].contains(&metric.name.as_str()) {
             let message = format!("`{}` names a parameter or a column of the table already", metric.name);
             problems.push(
                 source
@@ -199,7 +203,7 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
     let complete = problems.len() == before
         && metrics.len() == root.get("metrics").and_then(|m| Some(m.object()?.len())).unwrap_or(0);
     let names = table::Names {
-        params: &params,
+        params: known,
         metrics: &metrics,
         complete,
     };
@@ -289,36 +293,35 @@ fn seeds(item: Option<Item<'_>>, problems: &mut Vec<Problem>) -> Vec<u64> {
     if seeds.is_empty() { vec![0] } else { seeds }
 }
 
-/// An axis that changes nothing would fill a table with equal rows.
+/// An axis that changes nothing would fill a table with equal rows. One that others look at chooses among their values.
 fn unused_axes(
     source: &Source,
     axes: &[&str],
+    matrix: &matrix::Matrix,
     rows: &[Row],
     variants: &variants::Variants,
-    sound: bool,
     problems: &mut Vec<Problem>,
 ) {
-    // After other problems some settings are unknown, and with them what they use.
-    if !sound {
-        return;
-    }
-    for axis in axes
+    let whens = matrix
+        .axes
         .iter()
-        .filter(|axis| rows.iter().any(|row| row.contains_key(**axis)))
-    {
-        if !variants
+        .flat_map(|axis| &axis.choices)
+        .map(|choice| &choice.when);
+    let conditions = whens.chain(&matrix.exclude).flatten();
+    let mut used: BTreeSet<&str> = conditions.map(|(name, _)| name.as_str()).collect();
+    used.extend(
+        variants
             .all
             .iter()
             .flatten()
-            .any(|variant| variant.uses.contains(*axis))
-        {
-            let message = format!("no stage uses `{axis}`: every value of this axis would give the same");
-            problems.push(
-                source
-                    .problem(&["matrix", "axes", axis], Part::Key, message)
-                    .hint(format!("write ${{{axis}}} in a stage")),
-            );
-        }
+            .flat_map(|variant| &variant.uses)
+            .map(String::as_str),
+    );
+    let varies = |axis: &str| rows.iter().any(|row| row.contains_key(axis));
+    for axis in axes.iter().filter(|axis| !used.contains(**axis) && varies(axis)) {
+        let message = format!("no stage uses `{axis}`: every value of this axis would give the same");
+        let problem = source.problem(&["matrix", "axes", axis], Part::Key, message);
+        problems.push(problem.hint(format!("write ${{{axis}}} in a stage")));
     }
 }
 

@@ -6,7 +6,7 @@ use crate::key::action_seed;
 use crate::spec::report::{Problem, Report};
 use crate::spec::variants::Variant;
 use crate::spec::wiring::{self, Into, Wire};
-use crate::spec::{Experiment, InputSpec, Part};
+use crate::spec::{Experiment, InputSpec, Part, Row, cells};
 use crate::stage::{Output, Registry};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::Value;
@@ -41,7 +41,9 @@ struct Builder<'a> {
     registry: &'a Registry,
     /// Stages in topological order.
     order: Vec<usize>,
-    /// Per row and axis the number of the value; 0 where the axis is absent.
+    /// What axes are in rows without them.
+    defaults: Row,
+    /// Per row and axis the number of the value; 0 where the axis is absent and has no one default.
     values: Vec<Vec<u32>>,
     /// Per stage and row the axes it depends on.
     masks: Vec<Vec<Mask>>,
@@ -55,11 +57,13 @@ struct Builder<'a> {
 impl<'a> Builder<'a> {
     fn new(experiment: &'a Experiment, registry: &'a Registry) -> Self {
         let stages = experiment.pipeline.stages.len();
+        let defaults = cells::defaults(&experiment.axes, &experiment.params);
         Self {
             experiment,
             registry,
             order: wiring::order(&experiment.pipeline),
-            values: number_values(experiment),
+            values: number_values(experiment, &defaults),
+            defaults,
             masks: vec![Vec::new(); stages],
             nodes: vec![Vec::new(); stages],
             graph: DiGraph::new(),
@@ -154,21 +158,33 @@ impl<'a> Builder<'a> {
         (mask, values)
     }
 
+    /// The axes of the mask that this row names, and the seed.
     fn axes(&self, mask: Mask, row: usize, seed: usize) -> Axes {
         let present = &self.experiment.rows[row];
-        let named = self
-            .experiment
-            .axes
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| mask & (1 << i) != 0);
-        let mut axes: Axes = named
-            .filter_map(|(_, name)| Some((name.clone(), present.get(name)?.clone())))
+        let mut axes: Axes = self
+            .named(mask)
+            .filter_map(|name| Some((name.clone(), present.get(name)?.clone())))
             .collect();
         if mask & SEED != 0 {
             axes.insert(SEED_AXIS.to_owned(), Value::from(self.experiment.seeds[seed]));
         }
         axes
+    }
+
+    /// The axes that tell a member of a fan-in from the others, those that its row leaves to their default too.
+    fn member(&self, mask: Mask, row: usize, seed: usize) -> Axes {
+        let mut axes = self.axes(mask, row, seed);
+        for name in self.named(mask) {
+            if let (Some(value), false) = (self.defaults.get(name), axes.contains_key(name)) {
+                axes.insert(name.clone(), value.clone());
+            }
+        }
+        axes
+    }
+
+    fn named(&self, mask: Mask) -> impl Iterator<Item = &'a String> {
+        let axes = self.experiment.axes.iter().enumerate();
+        axes.filter(move |(i, _)| mask & (1 << i) != 0).map(|(_, name)| name)
     }
 
     /// Makes the nodes of a stage, those it takes from being made.
@@ -258,10 +274,8 @@ impl<'a> Builder<'a> {
                     let mut members = Vec::new();
                     for (member_row, member_seed) in groups[i][&kept].values() {
                         let (_, from) = self.source(stage, i, *member_row, *member_seed, wires)?;
-                        members.push((
-                            self.axes(self.masks[producer][*member_row] & over, *member_row, *member_seed),
-                            from,
-                        ));
+                        let mask = self.masks[producer][*member_row] & over;
+                        members.push((self.member(mask, *member_row, *member_seed), from));
                     }
                     members.sort_by(|a, b| by_axes(&a.0, &b.0));
                     inputs.push(Input::Gather { port: name, members });

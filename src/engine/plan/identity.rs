@@ -1,15 +1,16 @@
 //! When two actions, two values or two fan-ins are the same, and in which order they come.
 
 use super::{Axes, Input};
-use crate::spec::Experiment;
 use crate::spec::variants::Variant;
+use crate::spec::{Experiment, Row};
 use serde_json::Value;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// Numbers the distinct values of each axis from 1, equal numbers having one spelling.
-pub(super) fn number_values(experiment: &Experiment) -> Vec<Vec<u32>> {
+/// Numbers the distinct values of each axis from 1, equal numbers having one spelling, and a default being the value that
+/// it is.
+pub(super) fn number_values(experiment: &Experiment, defaults: &Row) -> Vec<Vec<u32>> {
     let mut known: Vec<BTreeMap<String, u32>> = vec![BTreeMap::new(); experiment.axes.len()];
     let mut number = |axis: usize, value: Option<&Value>| {
         let Some(value) = value else { return 0 };
@@ -23,7 +24,7 @@ pub(super) fn number_values(experiment: &Experiment) -> Vec<Vec<u32>> {
             .axes
             .iter()
             .enumerate()
-            .map(|(i, name)| number(i, row.get(name)))
+            .map(|(i, name)| number(i, row.get(name).or_else(|| defaults.get(name))))
             .collect()
     })
     .collect()

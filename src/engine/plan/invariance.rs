@@ -37,6 +37,19 @@ fn another_seed_or_value_leaves_the_other_keys_as_they_are() {
 }
 
 #[test]
+fn a_default_that_a_row_writes_out_changes_no_key() {
+    let pipeline =
+        &format!("{PIPELINE}  best: {{stage: choose, inputs: {{candidates: {{from: clusters, over: [seed, k]}}}}}}\n");
+    let keys = |include: &str| {
+        let axes = "seeds: 2\nmatrix: {axes: {alpha: [0.001, 0.1], k: [1, 2]}, include: ";
+        keys(pipeline, &format!("{axes}[{include}]}}"))
+    };
+    // The third k is a candidate beside the two that have the same alpha.
+    assert_eq!(keys("{k: 3}"), keys("{k: 3, alpha: 1e-3}"));
+    assert_eq!(keys("{k: 3}").len(), keys("{k: 2, alpha: 0.001}").len() + 4);
+}
+
+#[test]
 fn ten_thousand_actions_are_planned_quickly() {
     let list = (1..=500).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
     let start = std::time::Instant::now();

@@ -2,7 +2,7 @@
 
 use super::part::LeftOut;
 use super::{Axes, Cell, NodeId, Plan};
-use crate::spec::{Experiment, matrix, words};
+use crate::spec::{Experiment, Row, interpolate, matrix, words};
 use petgraph::Direction;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,7 +87,7 @@ impl Filter {
             })?;
             match name.trim() {
                 super::SEED_AXIS => {
-                    let seed = value.as_u64().ok_or_else(|| wrong("a seed is a whole number".into()))?;
+                    let seed = words::count(&value).ok_or_else(|| wrong("a seed is a whole number".into()))?;
                     filter.seeds.push(seed);
                 }
                 name => filter.conditions.push((name.to_owned(), value)),
@@ -100,24 +100,45 @@ impl Filter {
         for (name, wanted) in &self.conditions {
             let values = || experiment.rows.iter().filter_map(|row| experiment.value(name, row));
             if values().next().is_none() {
-                let known = experiment
-                    .axes
-                    .iter()
-                    .map(String::as_str)
-                    .chain(experiment.params.keys().map(String::as_str));
+                let params = interpolate::names(&experiment.params);
+                let known = experiment.axes.iter().chain(&params).map(String::as_str);
                 return Err(SelectError::UnknownAxis {
                     name: name.clone(),
                     hint: words::suggest(name, known),
                 });
             }
             if !values().any(|value| matrix::same(&value, wanted)) {
-                return Err(nothing(experiment));
+                return Err(self.nothing(experiment));
             }
         }
         match self.seeds.iter().all(|seed| experiment.seeds.contains(seed)) {
             true => Ok(()),
-            false => Err(nothing(experiment)),
+            false => Err(self.nothing(experiment)),
         }
+    }
+
+    /// Says what there is to choose from: the axes, and what else was asked for.
+    fn nothing(&self, experiment: &Experiment) -> SelectError {
+        let asked = self.conditions.iter().map(|(name, _)| name);
+        let names: BTreeSet<&String> = experiment.rows.iter().flat_map(Row::keys).chain(asked).collect();
+        let mut said = Vec::new();
+        for name in names {
+            let mut known: Vec<String> = Vec::new();
+            for value in experiment.rows.iter().filter_map(|row| experiment.value(name, row)) {
+                let text = words::plain(&value);
+                if !known.contains(&text) {
+                    known.push(text);
+                }
+            }
+            said.push((name.as_str(), known));
+        }
+        said.push((super::SEED_AXIS, experiment.seeds.iter().map(u64::to_string).collect()));
+        let said = said.iter().map(|(name, values)| {
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            format!("{name} is {}", words::list(&values))
+        });
+        let known = said.collect::<Vec<_>>().join("; ");
+        SelectError::Nothing { known }
     }
 
     fn takes(&self, cell: &Cell, experiment: &Experiment) -> bool {
@@ -188,7 +209,7 @@ impl Plan {
             .filter(|cell| filter.takes(cell, experiment))
             .collect();
         if cells.is_empty() {
-            return Err(nothing(experiment));
+            return Err(filter.nothing(experiment));
         }
         Ok(cells)
     }
@@ -218,29 +239,6 @@ impl Plan {
         }
         all
     }
-}
-
-/// Says what there is to choose from.
-fn nothing(experiment: &Experiment) -> SelectError {
-    let mut values: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (name, value) in experiment.rows.iter().flatten() {
-        let known = values.entry(name).or_default();
-        let text = words::plain(value);
-        if !known.contains(&text) {
-            known.push(text);
-        }
-    }
-    let seeds: Vec<String> = experiment.seeds.iter().map(u64::to_string).collect();
-    let axes = values.into_iter().chain([(super::SEED_AXIS, seeds)]);
-    let said: Vec<String> = axes
-        .map(|(name, values)| {
-            format!(
-                "{name} is {}",
-                words::list(&values.iter().map(String::as_str).collect::<Vec<_>>())
-            )
-        })
-        .collect();
-    SelectError::Nothing { known: said.join("; ") }
 }
 
 #[cfg(test)]

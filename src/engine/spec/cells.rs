@@ -1,6 +1,6 @@
 //! From the matrix to its rows.
 
-use super::interpolate::{Piece, Scope, pieces, within};
+use super::interpolate::{Piece, Scope, pieces, refers, within};
 use super::matrix::{Axis, Conditions, Matrix, same};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,6 +90,14 @@ pub fn value_of(name: &str, row: &Row, params: &Map<String, Value>) -> Option<Va
         Some(value) => Some(value.clone()),
         None => Scope::new(params, row).get(name).ok(),
     }
+}
+
+/// What these axes are in rows that leave them out. Those whose parameter refers to others are not among them: they may
+/// be something else in every row.
+pub fn defaults<'a>(axes: impl IntoIterator<Item = &'a String>, params: &Map<String, Value>) -> Row {
+    let plain = |axis: &&String| written(axis, params).is_some_and(|value| !refers(value));
+    let value = |axis: &String| Some((axis.clone(), value_of(axis, &Row::new(), params)?));
+    axes.into_iter().filter(plain).filter_map(value).collect()
 }
 
 /// Whether every named axis or parameter has one of the values given.
@@ -275,12 +283,24 @@ mod tests {
     }
 
     #[test]
+    fn a_list_in_a_condition_is_several_values_or_the_one_it_is() {
+        let f = ("  k: 10\n", "  k: 10\n  f: [1, 2]\n");
+        let with = |f_is: &str| {
+            rows_on(f, &[&format!("k: [2, {{value: 3, when: {{f: {f_is}}}}}]")])
+                .unwrap()
+                .len()
+        };
+        assert_eq!((with("[1, 2]"), with("[[1, 2], [3]]"), with("[1, 3]")), (2, 2, 1));
+    }
+
+    #[test]
     fn include_adds_rows_after_exclude() {
         assert_eq!(
             rows("{axes: {k: [1, 2]}, exclude: [{k: 1}], include: [{k: 1000}, {k: 2}]}"),
             r#"{"k":2} {"k":1000}"#
         );
         assert_eq!(rows("{include: [{k: 3}]}"), r#"{"k":3}"#);
+        assert_eq!(rows("{axes: {k: [1]}, include: [{}]}"), r#"{"k":1} {}"#);
     }
 
     #[test]

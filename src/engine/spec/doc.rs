@@ -1,6 +1,6 @@
 //! One YAML file: its value, and the way from a path in the value back to line and column.
 
-use super::marks::{self, Failed, Marked, Place, Tree};
+use super::marks::{self, COLLECTION_KEY, Failed, Marked, Place, Tree};
 use super::report::{Problem, Report};
 use super::trap;
 use serde_json::Value;
@@ -78,6 +78,11 @@ impl Doc {
         let lines = LazyCell::new(|| lines(text));
         let problem = |at: Place, message: String| locate(file, &lines, at, message);
         let marks = marks::parse(text).map_err(|failed| {
+            // Where an unquoted `${…}` within braces breaks the syntax, in ways whose messages help nobody.
+            let broken = match &failed {
+                Failed::Syntax(at, _) => Some(at.line),
+                Failed::Refused(all) => all.last().filter(|r| r.message == COLLECTION_KEY).map(|r| r.at.line),
+            };
             let problems = match failed {
                 Failed::Refused(all) => all
                     .into_iter()
@@ -85,8 +90,8 @@ impl Doc {
                     .collect(),
                 Failed::Syntax(at, message) => vec![problem(at, format!("this is not YAML: {message}"))],
             };
-            // An unquoted `${…}` within braces breaks the syntax in ways whose messages help nobody.
-            match trap::unquoted_reference(text) {
+            let trap = broken.and_then(|line| trap::unquoted_reference(text).filter(|(at, _)| at.line <= line));
+            match trap {
                 Some((at, name)) => Report::one(
                     problem(at, format!("`{name}` stands unquoted inside {{…}} or […]")).hint(format!(
                         "write \"{name}\": YAML takes its braces for a mapping otherwise"
@@ -282,7 +287,15 @@ mod tests {
 
     #[test]
     fn broken_yaml_elsewhere_is_not_blamed_on_a_good_reference() {
-        assert!(!error("a: ${y}\nb: [1, \"${z}\"\nc: 1\n").contains("unquoted"));
+        for text in [
+            "a: ${y}\nb: [1, \"${z}\"\nc: 1\n",
+            "b: 010\na: [sh, \"{\n  ${y}\"]\n",
+            "a: [\"'\", 'it''s ${y}']\nb: 1\nb: 2\n",
+            "a:\n  - | # the script\n    [ ${y} = 1 ]\nb: [\n",
+            "b: [1\nc: 2\na: {x: ${y}}\n",
+        ] {
+            assert!(!error(text).contains("unquoted"), "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A small registry for tests: a pipeline of the usual shape without any machine learning.
 
+use super::words;
 use crate::stage::{Misfit, Output, Port, Registry, Settings, Stage, Unfit};
 use serde_json::{Map, Value, json};
 
@@ -30,10 +31,7 @@ fn filled(given: &Value, defaults: Value) -> Result<Value, String> {
     let mut all = defaults.as_object().cloned().unwrap_or_default();
     for (key, value) in given.as_object().unwrap_or(&Map::new()) {
         // One spelling per number, as typed settings have.
-        let value = match value.as_f64() {
-            Some(x) if x.fract() == 0.0 && x.abs() < 1e15 => json!(x as i64),
-            _ => value.clone(),
-        };
+        let value = words::whole(value).map_or_else(|| value.clone(), Value::from);
         all.insert(key.clone(), value);
     }
     Ok(Value::Object(all))

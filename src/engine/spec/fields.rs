@@ -109,7 +109,7 @@ impl<'a> Item<'a> {
 
     /// A whole number of at least `least`.
     pub fn count(&self, what: &str, least: u64, problems: &mut Vec<Problem>) -> Option<u64> {
-        match self.value.as_u64() {
+        match words::count(self.value) {
             Some(n) if n >= least => Some(n),
             _ => {
                 problems.push(self.wants(what));

@@ -229,7 +229,7 @@ pub fn experiment() -> Value {
         "type": "object",
         "properties": {"value": {}, "values": {"type": "array", "minItems": 1}, "when": when},
     });
-    let rows = json!({"type": "array", "items": {"type": "object", "minProperties": 1}});
+    let rows = |least: u64| json!({"type": "array", "items": {"type": "object", "minProperties": least}});
     let retries: Map<String, Value> = retry::kinds()
         .map(|kind| {
             (
@@ -265,8 +265,8 @@ pub fn experiment() -> Value {
                     "axes": {"description": "Dotted parameter: values.", "type": "object", "additionalProperties": {
                         "anyOf": [{"type": "array", "minItems": 1}, block],
                     }},
-                    "exclude": rows,
-                    "include": rows,
+                    "exclude": rows(1),
+                    "include": rows(0),
                 },
             })),
             "metrics": {

@@ -253,9 +253,20 @@ impl<'a> Scope<'a> {
             if value.is_string() {
                 value = Cow::Owned(self.lookup(&so_far, open)?);
             }
+            // Declared perhaps, but not in what stands in its place.
+            let lacking = |value: &Value| match above.is_some() || !value.is_object() {
+                true => Trouble::new(
+                    format!(
+                        "no parameter is called `{name}`: `{so_far}` is {} here",
+                        words::plain(value)
+                    ),
+                    None,
+                ),
+                false => unknown(),
+            };
             value = match value {
-                Cow::Borrowed(value) => Cow::Borrowed(value.get(step).ok_or_else(unknown)?),
-                Cow::Owned(value) => Cow::Owned(value.get(step).cloned().ok_or_else(unknown)?),
+                Cow::Borrowed(value) => Cow::Borrowed(value.get(step).ok_or_else(|| lacking(value))?),
+                Cow::Owned(value) => Cow::Owned(value.get(step).cloned().ok_or_else(|| lacking(&value))?),
             };
             so_far = format!("{so_far}.{step}");
         }

@@ -76,6 +76,9 @@ impl Refusal {
     }
 }
 
+/// What is said of `{[1]: 2}`.
+pub const COLLECTION_KEY: &str = "a list or mapping cannot be a key";
+
 /// The text is not YAML, or not YAML we read on; everything refused is told at once where parsing could go on.
 pub enum Failed {
     Syntax(Place, String),
@@ -261,7 +264,7 @@ impl Builder {
         if self.waits_for_key() {
             return Err(Refusal::new(
                 at,
-                "a list or mapping cannot be a key",
+                COLLECTION_KEY,
                 "if `{…}` or `[…]` is meant as text, put it in quotes; write ${name} with the dollar sign first",
             ));
         }

@@ -17,7 +17,8 @@
 //!
 //! `when` names axes or parameters, each with one value or a list of them. An axis none of whose values holds in a row is
 //! absent from it: its parameter keeps its default there. A value that is itself a mapping with a field `value` or
-//! `values` is written as `{value: …}`. `include` comes after `exclude`; what an entry does not name keeps its default.
+//! `values` is written as `{value: …}`. `include` comes after `exclude`; what an entry does not name keeps its default, so
+//! that `{}` is the row of all defaults.
 
 use super::fields::Item;
 use super::interpolate;
@@ -78,15 +79,16 @@ pub fn same(a: &Value, b: &Value) -> bool {
 }
 
 struct Reader<'a, 'm> {
-    params: &'a Map<String, Value>,
+    /// See [`params::exists`].
+    params: [&'a Map<String, Value>; 2],
     axes: Vec<String>,
     /// Every `when`, to be looked at when all axes are known.
     conditions: Vec<(Item<'m>, Conditions)>,
     problems: &'a mut Vec<Problem>,
 }
 
-/// Reads `matrix`, whose axes must be among `params`.
-pub fn read(item: Option<Item<'_>>, params: &Map<String, Value>, problems: &mut Vec<Problem>) -> Matrix {
+/// Reads `matrix`, whose axes must be among the parameters ([`params::exists`]).
+pub fn read(item: Option<Item<'_>>, params: [&Map<String, Value>; 2], problems: &mut Vec<Problem>) -> Matrix {
     let Some(item) = item else { return Matrix::default() };
     if !item.fields("the matrix", &["axes", "exclude", "include"], problems) {
         return Matrix::default();
@@ -131,7 +133,7 @@ pub fn read(item: Option<Item<'_>>, params: &Map<String, Value>, problems: &mut 
     if let Some(include) = item.get("include") {
         for entry in include.items("a list of rows", reader.problems) {
             let row = reader.row(&entry);
-            matrix.include.extend((!row.is_empty()).then_some(row));
+            matrix.include.push(row);
         }
     }
     let names = matrix.include.iter().flatten().map(|(name, _)| name);
@@ -159,9 +161,9 @@ impl<'m> Reader<'_, 'm> {
             self.problems.push(problem.hint("list the seeds under `seeds`"));
             return false;
         }
-        let known = params::exists(self.params, name);
+        let known = params::exists(name, self.params);
         if !known {
-            let names = interpolate::names(self.params);
+            let names = interpolate::names(self.params[1]);
             let problem = entry.key_problem(format!("the pipeline has no parameter `{name}`"));
             let hint = words::suggest(name, names.iter().map(String::as_str));
             self.problems.push(problem.maybe_hint(hint));
@@ -247,11 +249,9 @@ impl<'m> Reader<'_, 'm> {
         let mut found = Vec::new();
         for entry in entries {
             if self.known(&entry) {
-                let values = entry
-                    .value
-                    .as_array()
-                    .cloned()
-                    .unwrap_or_else(|| vec![entry.value.clone()]);
+                // A list is several values, or the one value that it is: `classes: [0, 1]`.
+                let mut values = entry.value.as_array().cloned().unwrap_or_default();
+                values.push(entry.value.clone());
                 found.push((entry.name().to_owned(), values));
             }
         }
@@ -312,7 +312,14 @@ impl<'m> Reader<'_, 'm> {
             let Some((all, shown)) = taken.get(name.as_str()) else {
                 continue;
             };
-            for value in values.iter().filter(|value| !all.contains(&canonical(value))) {
+            // The last of them is a list as a whole, if they are a list.
+            let (whole, each) = values.split_last().expect("conditions have a value");
+            let wanted = match each {
+                [] => values,
+                _ if all.contains(&canonical(whole)) => continue,
+                each => each,
+            };
+            for value in wanted.iter().filter(|value| !all.contains(&canonical(value))) {
                 let at = entry.get(name).unwrap_or_else(|| entry.clone());
                 let problem = at.problem(format!("the axis `{name}` never is {}", words::plain(value)));
                 let text = value.as_str().filter(|text| all.contains(*text));
@@ -410,6 +417,7 @@ mod tests {
             ),
             ("{axes: {k: [1, 2]}, exclude: {k: 1}}", "expects a list of partial rows"),
             ("{axes: {k: [1, 2]}, include: [{kk: 1}]}", "no parameter `kk`"),
+            ("{axes: {k: [[1], [2]]}, exclude: [{k: [3]}]}", "never is 3"),
             ("{axis: {k: [1]}}", "no field `axis`"),
             ("{}", "the matrix is empty"),
             ("[1]", "expects the matrix, got a list"),

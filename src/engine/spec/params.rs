@@ -8,7 +8,7 @@ use super::report::Problem;
 use super::words;
 use super::written::Written;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Reads the `params` of a pipeline.
@@ -37,64 +37,118 @@ fn check_names(item: &Item<'_>, problems: &mut Vec<Problem>) {
 /// Mappings merge into mappings, everything else replaces. Only what the pipeline declares can be set, so a slip of the
 /// pen is an error; an empty mapping as default (`augment: {}`) declares nothing and takes anything.
 pub fn merge(params: &mut Map<String, Value>, set: &Item<'_>, problems: &mut Vec<Problem>) {
+    let declared = params.clone();
+    let mut seen = BTreeSet::new();
     for entry in set.entries("a mapping from parameters to values", problems) {
-        // `set` may spell an inner parameter with dots too, like the axes of a matrix.
-        if entry.name().contains('.') {
-            if exists(params, entry.name()) {
-                interpolate::put(params, entry.name(), entry.value.clone());
-            } else {
-                problems.push(unknown(&entry, entry.name(), params));
+        for (name, leaf) in assign(params, &declared, &entry, entry.name(), problems) {
+            // `set` may spell an inner parameter with dots too, like the axes of a matrix.
+            let below = format!("{name}.");
+            let inside = seen
+                .range(below.clone()..)
+                .next()
+                .is_some_and(|s: &String| s.starts_with(&below));
+            if inside || above(&name).any(|above| seen.contains(above)) {
+                problems.push(
+                    leaf.key_problem(format!("`{name}` is set twice"))
+                        .hint("leave one of them out"),
+                );
             }
-            continue;
+            seen.insert(name);
         }
-        merge_one(params, &entry, "", problems);
     }
 }
 
-fn merge_one(into: &mut Map<String, Value>, entry: &Item<'_>, above: &str, problems: &mut Vec<Problem>) {
-    let name = entry.name();
-    let dotted = if above.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{above}.{name}")
-    };
-    if !into.contains_key(name) {
-        problems.push(unknown(entry, &dotted, into));
-        return;
+/// A dotted name and those it lies in.
+fn above(name: &str) -> impl Iterator<Item = &str> {
+    let dots = name.match_indices('.').map(|(at, _)| &name[..at]);
+    dots.chain([name])
+}
+
+/// Sets one parameter, by its dotted name; what was set, part by part.
+fn assign<'a>(
+    params: &mut Map<String, Value>,
+    declared: &Map<String, Value>,
+    entry: &Item<'a>,
+    name: &str,
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, Item<'a>)> {
+    if !exists(name, [declared, params]) {
+        problems.push(unknown(entry, name, params));
+        return Vec::new();
     }
-    match (into.get_mut(name), entry.value) {
-        (Some(Value::Object(inner)), Value::Object(_)) if !inner.is_empty() => {
+    match (find(params, name), entry.value) {
+        (Some(Value::Object(old)), Value::Object(new)) if !old.is_empty() => {
+            if new.is_empty() {
+                let problem = entry.problem(format!("this sets nothing: `{name}` keeps what it holds"));
+                problems.push(problem.hint("name what it should hold instead, or leave it out"));
+            }
+            let mut set = Vec::new();
             for child in entry.entries("", problems) {
-                merge_one(inner, &child, &dotted, problems);
+                // Within a mapping a dot is part of no name.
+                match child.name().contains('.') {
+                    true => problems.push(unknown(&child, &format!("{name}.{}", child.name()), params)),
+                    false => set.extend(assign(
+                        params,
+                        declared,
+                        &child,
+                        &format!("{name}.{}", child.name()),
+                        problems,
+                    )),
+                }
             }
+            set
         }
-        (Some(old), new) => *old = new.clone(),
-        (None, _) => {}
+        _ => {
+            interpolate::put(params, name, entry.value.clone());
+            vec![(name.to_owned(), entry.clone())]
+        }
     }
 }
 
-fn unknown(entry: &Item<'_>, dotted: &str, known: &Map<String, Value>) -> Problem {
-    let names = interpolate::names(known);
-    entry
-        .key_problem(format!("the pipeline has no parameter `{dotted}`"))
-        .maybe_hint(words::suggest(entry.name(), names.iter().map(String::as_str)).or(Some(
-            "declare it with a default under `params` of the pipeline".to_owned(),
-        )))
+/// What stands at a dotted name.
+fn find<'p>(params: &'p Map<String, Value>, name: &str) -> Option<&'p Value> {
+    let (first, rest) = name.split_once('.').unwrap_or((name, ""));
+    let steps = rest.split('.').filter(|step| !step.is_empty());
+    steps.fold(params.get(first), |value, step| value?.get(step))
 }
 
-/// Whether a dotted name is declared, here or inside a mapping that is open.
-pub fn exists(params: &Map<String, Value>, name: &str) -> bool {
+fn unknown(entry: &Item<'_>, name: &str, params: &Map<String, Value>) -> Problem {
+    // An option has its name in front of the value, not in it.
+    let written = Some(entry.name()).filter(|own| !own.is_empty()).unwrap_or(name);
+    // In a mapping the names beside it.
+    let beside = name.strip_suffix(written).and_then(|above| above.strip_suffix('.'));
+    let known = beside
+        .and_then(|above| find(params, above)?.as_object())
+        .unwrap_or(params);
+    let names = interpolate::names(known);
+    let hint = words::suggest(written, names.iter().map(String::as_str));
+    let problem = entry.key_problem(format!("the pipeline has no parameter `{name}`"));
+    problem.hint(hint.unwrap_or_else(|| "declare it with a default under `params` of the pipeline".into()))
+}
+
+/// Whether a dotted name is declared or has been set, by itself or inside a mapping that is open: the pipeline's defaults,
+/// and what became of them.
+pub fn exists(name: &str, [declared, params]: [&Map<String, Value>; 2]) -> bool {
+    declares(declared, name) || declares(params, name)
+}
+
+fn declares(params: &Map<String, Value>, name: &str) -> bool {
     match name.split_once('.') {
         None => params.contains_key(name),
         Some((first, rest)) => match params.get(first) {
-            Some(Value::Object(inner)) => inner.is_empty() || exists(inner, rest),
+            Some(Value::Object(inner)) => inner.is_empty() || declares(inner, rest),
             _ => false,
         },
     }
 }
 
-/// Applies `--set name=value` options, the value in YAML.
-pub fn overrides(params: &mut Map<String, Value>, given: &[String], problems: &mut Vec<Problem>) {
+/// Applies `--set name=value` options, the value in YAML: like `set`, each after the other.
+pub fn overrides(
+    params: &mut Map<String, Value>,
+    declared: &Map<String, Value>,
+    given: &[String],
+    problems: &mut Vec<Problem>,
+) {
     for text in given {
         let place = format!("--set {text}");
         let problem = |message: String| Problem::of_file(Path::new(&place), message);
@@ -102,15 +156,13 @@ pub fn overrides(params: &mut Map<String, Value>, given: &[String], problems: &m
             problems.push(problem("expects name=value".into()).hint("like --set epochs.vae=10"));
             continue;
         };
-        let name = name.trim();
-        if !exists(params, name) {
-            let names = interpolate::names(params);
-            let hint = words::suggest(name, names.iter().map(String::as_str));
-            problems.push(problem(format!("the pipeline has no parameter `{name}`")).maybe_hint(hint));
-            continue;
-        }
         match Doc::parse(Path::new(&place), value) {
-            Ok(doc) => interpolate::put(params, name, doc.value),
+            Ok(doc) => {
+                let mut wrong = Vec::new();
+                assign(params, declared, &Item::root(&doc), name.trim(), &mut wrong);
+                // The option is the place; there is no line to point at.
+                problems.extend(wrong.into_iter().map(|p| problem(p.message).maybe_hint(p.hint)));
+            }
             Err(report) => problems.extend(report.problems),
         }
     }
@@ -124,13 +176,11 @@ pub fn shadowed(matrix: &Matrix, given: &[String], source: &Source, problems: &m
         let values: Vec<String> = axis.choices.iter().map(|choice| words::plain(&choice.value)).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         let message = format!("`{}` is an axis: it is {} in turn", axis.name, words::list(&values));
-        let path: Vec<String> = ["set"]
-            .into_iter()
-            .chain(axis.name.split('.'))
-            .map(str::to_owned)
-            .collect();
-        if source.holds(&path) {
-            let problem = source.problem(&path, Part::Key, message.clone());
+        let nested: Vec<&str> = ["set"].into_iter().chain(axis.name.split('.')).collect();
+        let mut spellings = vec![nested, vec!["set", &axis.name]];
+        spellings.dedup();
+        for path in spellings.iter().filter(|path| source.holds(path)) {
+            let problem = source.problem(path, Part::Key, message.clone());
             problems.push(problem.hint("leave it out here, or take the axis out of the `matrix`"));
         }
         let named = |text: &&String| {
@@ -206,16 +256,53 @@ mod tests {
 
     #[test]
     fn an_empty_mapping_takes_anything() {
+        for set in [
+            "augment: {flip: true, zoom: 1}",
+            "augment.flip: true\naugment.zoom: 1",
+            "augment.flip: true\naugment: {zoom: 1}",
+        ] {
+            let found = merged(json!({"augment": {}}), set);
+            assert_eq!(found, Ok(json!({"augment": {"flip": true, "zoom": 1}})), "{set}");
+        }
+    }
+
+    #[test]
+    fn a_mapping_merges_however_its_name_is_spelt() {
+        let params = json!({"data": {"size": {"n": 1, "dims": 2}}});
+        let merged_too = json!({"data": {"size": {"n": 50, "dims": 2}}});
+        for set in ["data: {size: {n: 50}}", "data.size: {n: 50}", "data.size.n: 50"] {
+            assert_eq!(merged(params.clone(), set).as_ref(), Ok(&merged_too), "{set}");
+        }
         assert_eq!(
-            merged(json!({"augment": {}}), "augment: {flip: true}"),
-            Ok(json!({"augment": {"flip": true}}))
+            overridden("epochs={vae: 7}").unwrap()["epochs"],
+            json!({"vae": 7, "moe": 2})
         );
     }
 
+    #[test]
+    fn what_is_set_twice_or_to_nothing_is_refused() {
+        let params = json!({"epochs": {"vae": 1, "moe": 2}});
+        for (set, part) in [
+            ("epochs.vae: 3\nepochs: {vae: 4}", "`epochs.vae` is set twice"),
+            ("epochs.vae: 3\nepochs: 4", "`epochs` is set twice"),
+            ("epochs: 4\nepochs.vae: 3", "`epochs.vae` is set twice"),
+            ("epochs: {}", "this sets nothing"),
+            ("epochs: {a.b: 1}", "no parameter `epochs.a.b`"),
+        ] {
+            let wrong = merged(params.clone(), set).unwrap_err();
+            assert!(wrong[0].message.contains(part), "{set}: {}", wrong[0]);
+        }
+        assert!(merged(params, "epochs.vae: 3\nepochs: {moe: 4}").is_ok());
+    }
+
     fn overridden(given: &str) -> Result<Value, Vec<Problem>> {
-        let mut params = json!({"epochs": {"vae": 1}, "s": "x"}).as_object().unwrap().clone();
+        let mut params = json!({"epochs": {"vae": 1, "moe": 2}, "s": "x"})
+            .as_object()
+            .unwrap()
+            .clone();
         let mut problems = Vec::new();
-        overrides(&mut params, &[given.to_owned()], &mut problems);
+        let declared = params.clone();
+        overrides(&mut params, &declared, &[given.to_owned()], &mut problems);
         if problems.is_empty() {
             Ok(Value::Object(params))
         } else {

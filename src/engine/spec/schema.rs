@@ -29,7 +29,22 @@ impl<'a> Schema<'a> {
     /// Everything wrong with `settings`, where those named in `fed` will come from other stages.
     pub fn misfits(&self, settings: &Value, fed: &[&str]) -> Vec<Misfit> {
         let mut found = Vec::new();
-        for error in self.validator.iter_errors(settings) {
+        // Of a stage without settings the validator says only that nothing is allowed.
+        let bare = self.properties().is_empty() && settings.is_object();
+        for name in settings
+            .as_object()
+            .filter(|_| bare)
+            .into_iter()
+            .flat_map(|map| map.keys())
+        {
+            found.push(Misfit {
+                path: vec![name.clone()],
+                key: true,
+                message: format!("no setting is called `{name}` here"),
+                hint: Some(format!("`{}` has no settings", self.stage.kind)),
+            });
+        }
+        for error in self.validator.iter_errors(settings).filter(|_| !bare) {
             explain(&error, &self.stage.settings.schema, &mut found);
         }
         found.retain(|misfit| !(misfit.path.is_empty() && fed.iter().any(|f| misfit.message == missing(f))));

@@ -79,7 +79,8 @@ pub struct Reference {
 
 /// What names may be used in a table.
 pub struct Names<'a> {
-    pub params: &'a Map<String, Value>,
+    /// See [`params::exists`].
+    pub params: [&'a Map<String, Value>; 2],
     pub metrics: &'a [Metric],
     /// Whether all metrics could be read; if not, an unknown one may be among those.
     pub complete: bool,
@@ -92,7 +93,7 @@ impl Names<'_> {
 
     fn hint(&self, name: &str, metrics: bool, params: bool) -> Option<String> {
         let names = if params {
-            interpolate::names(self.params)
+            interpolate::names(self.params[1])
         } else {
             Vec::new()
         };
@@ -127,7 +128,7 @@ pub fn read(
             "a list of metrics, and axes to spread",
             problems,
             |column, problems| {
-                if !names.metric(column.text) && !params::exists(names.params, column.text) && names.complete {
+                if !names.metric(column.text) && !params::exists(column.text, names.params) && names.complete {
                     let problem = column
                         .item
                         .problem(format!("`{}` is no metric, axis or parameter", column.text));
@@ -145,7 +146,7 @@ pub fn read(
     }
     if let Some(rows) = item.get("rows") {
         table.rows = distinct(&rows, "a list of axes or parameters", problems, |row, problems| {
-            if !params::exists(names.params, row.text) {
+            if !params::exists(row.text, names.params) {
                 let problem = row.item.problem(format!("`{}` is no axis and no parameter", row.text));
                 problems.push(problem.maybe_hint(names.hint(row.text, false, true)));
             }
@@ -244,7 +245,12 @@ fn reference(item: &Item<'_>, names: &Names<'_>, problems: &mut Vec<Problem>) ->
                 let value = entry.number("a number", problems);
                 row.values.extend(value.map(|value| (name, value)));
             }
-            _ if params::exists(names.params, &name) => drop(row.labels.insert(name, entry.value.clone())),
+            _ if params::exists(&name, names.params) => {
+                if interpolate::refers(entry.value) {
+                    problems.push(entry.problem("what was published is written out, without `${…}`"));
+                }
+                row.labels.insert(name, entry.value.clone());
+            }
             // It may be a metric that could not be read.
             _ if !names.complete => drop(row.values.insert(name, 0.0)),
             _ => {
@@ -253,7 +259,7 @@ fn reference(item: &Item<'_>, names: &Names<'_>, problems: &mut Vec<Problem>) ->
             }
         }
     }
-    if entries.is_empty() {
+    if !item.value.is_object() {
         return None;
     }
     if item.get("source").is_none() {
@@ -386,6 +392,17 @@ mod tests {
         7 |   - {datset: mnist, acc: high}
           |                          ^^^^
         "#);
+    }
+
+    #[test]
+    fn a_reference_says_something_and_writes_it_out() {
+        let refused = |row: &str| with(&format!("reference: [{row}]")).unwrap_err();
+        assert!(refused("{}").contains("needs its `source`"));
+        assert!(refused("{dataset: \"${dataset}\", acc: 1, source: x}").contains("without `${…}`"));
+        assert!(
+            with("reference: [{k: null, acc: 1, source: x}]").is_ok(),
+            "an axis may be null"
+        );
     }
 
     #[test]

@@ -21,6 +21,7 @@ fn the_least_experiment_has_one_seed_and_one_row() {
 #[test]
 fn seeds_are_a_count_or_a_list() {
     assert_eq!(load("seeds: 3").unwrap().seeds, [0, 1, 2]);
+    assert_eq!(load("seeds: 3.0").unwrap().seeds, [0, 1, 2]);
     assert_eq!(load("seeds: [7, 3]").unwrap().seeds, [7, 3]);
     for (seeds, part) in [
         ("0", "expects a number of seeds"),
@@ -31,7 +32,7 @@ fn seeds_are_a_count_or_a_list() {
         ("five", "expects a number of seeds"),
         ("1000000000", "more than 100000 seeds"),
         ("1000000000000", "more than 100000 seeds"),
-        ("1e12", "expects a number of seeds"),
+        ("1e12", "more than 100000 seeds"),
         ("99999999999999999999999", "too large"),
     ] {
         assert!(wrong(&format!("seeds: {seeds}")).contains(part), "{seeds}");
@@ -58,6 +59,11 @@ fn an_axis_that_no_stage_uses_is_refused() {
         .load("matrix: {axes: {spare: [1, 2]}}", &[])
         .unwrap_err();
     assert!(said.contains("no stage uses `spare`"), "{said}");
+    // A name for bundles of other values has its use.
+    let lab = Lab::new(&pipeline);
+    let bundles = "{spare: [1, 2], k: [{value: 5, when: {spare: 1}}, {value: 7, when: {spare: 2}}]}";
+    let experiment = lab.load(&format!("matrix: {{axes: {bundles}}}"), &[]).unwrap();
+    assert_eq!(experiment.rows.len(), 2);
 }
 
 #[test]

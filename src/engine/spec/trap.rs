@@ -5,6 +5,7 @@ use super::marks::Place;
 /// The first such reference and its place. A rough reading of YAML, asked only once the text has failed to parse.
 pub fn unquoted_reference(text: &str) -> Option<(Place, String)> {
     let mut depth = 0_usize;
+    let mut quote: Option<char> = None;
     let mut block: Option<usize> = None;
     for (number, line) in text.lines().enumerate() {
         let indent = line.len() - line.trim_start().len();
@@ -15,10 +16,10 @@ pub fn unquoted_reference(text: &str) -> Option<(Place, String)> {
             }
             block = None;
         }
-        if depth == 0 && opens_block(line) {
+        if depth == 0 && quote.is_none() && opens_block(line) {
             block = Some(indent);
         }
-        if let Some((column, name)) = scan(line, &mut depth) {
+        if let Some((column, name)) = scan(line, &mut depth, &mut quote) {
             return Some((
                 Place {
                     line: number + 1,
@@ -32,27 +33,30 @@ pub fn unquoted_reference(text: &str) -> Option<(Place, String)> {
     None
 }
 
-/// Whether the line ends in `|` or `>`, perhaps with an indicator.
+/// Whether the line ends in `|` or `>`, perhaps with an indicator, before its comment.
 fn opens_block(line: &str) -> bool {
+    let line = line.split_once(" #").map_or(line, |(text, _)| text);
     let last = line.split_whitespace().next_back().unwrap_or("");
     last.starts_with(['|', '>']) && last[1..].chars().all(|c| matches!(c, '-' | '+' | '0'..='9'))
 }
 
-fn scan(line: &str, depth: &mut usize) -> Option<(usize, String)> {
+/// The collections that are open, and the quote, go on from line to line.
+fn scan(line: &str, depth: &mut usize, quote: &mut Option<char>) -> Option<(usize, String)> {
     let chars: Vec<char> = line.chars().collect();
-    let mut quote: Option<char> = None;
     // At the start of a value, where brackets open a collection and quotes open a text.
     let mut fresh = true;
     let mut i = 0;
     while i < chars.len() {
         let c = chars[i];
-        match quote {
+        match *quote {
             Some('"') if c == '\\' => i += 1,
-            Some(q) if c == q => quote = None,
+            // Doubled it stands for itself.
+            Some('\'') if c == '\'' && chars.get(i + 1) == Some(&'\'') => i += 1,
+            Some(q) if c == q => *quote = None,
             Some(_) => {}
             None => match c {
                 '#' if i == 0 || chars[i - 1].is_whitespace() => return None,
-                '"' | '\'' if fresh => quote = Some(c),
+                '"' | '\'' if fresh => *quote = Some(c),
                 '$' if chars.get(i + 1) == Some(&'{') => {
                     let end = (i..chars.len()).find(|j| chars[*j] == '}').unwrap_or(chars.len() - 1);
                     if *depth > 0 {

@@ -3,7 +3,7 @@
 //! Rows that agree on the axes a stage uses share one [`Variant`], so the work grows with the values of an axis, not with
 //! the product of all of them.
 
-use super::cells::Row;
+use super::cells::{Row, defaults};
 use super::doc::Part;
 use super::interpolate::{Piece, Scope, Trouble, pieces, refers};
 use super::pipeline::{Pipeline, StageSpec};
@@ -67,6 +67,8 @@ pub fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Variants {
     let mut variants = Variants::default();
+    let axes: BTreeSet<&String> = rows.iter().flat_map(Row::keys).collect();
+    let defaults = defaults(axes, params);
     let mut schemas: BTreeMap<&str, Result<Schema<'_>, String>> = BTreeMap::new();
     for spec in &pipeline.stages {
         let mut found = Vec::new();
@@ -81,6 +83,7 @@ pub fn resolve(
                         stage,
                         schema,
                         params,
+                        defaults: &defaults,
                         written,
                         told,
                         uses: BTreeMap::new(),
@@ -102,6 +105,8 @@ struct OneStage<'a> {
     stage: &'a Stage,
     schema: &'a Schema<'a>,
     params: &'a Map<String, Value>,
+    /// See [`defaults`].
+    defaults: &'a Row,
     written: Written<'a>,
     told: bool,
     /// Names of the axes present in a row → those the settings use.
@@ -136,12 +141,15 @@ impl OneStage<'_> {
         (found, at)
     }
 
-    /// Which axes matter depends on which are present, not on their values, since values hold no references.
+    /// Which axes matter depends on which are present, not on their values, since values hold no references. One that a
+    /// row leaves to its default matters as if that were written there.
     fn uses(&mut self, row: &Row) -> BTreeSet<String> {
         let present: Vec<String> = row.keys().cloned().collect();
         let (spec, params) = (self.spec, self.params);
         let work_out = || {
-            let scope = Scope::new(params, row);
+            let mut whole = self.defaults.clone();
+            whole.extend(row.clone());
+            let scope = Scope::new(params, &whole);
             for written in [&spec.settings, &spec.stream]
                 .into_iter()
                 .filter(|written| refers(written))
@@ -159,9 +167,9 @@ impl OneStage<'_> {
         let mut wrong = Vec::new();
         let stream = scope
             .fill(&self.spec.stream)
-            .map_err(|troubles| self.troubles(troubles, &["stream"], &mut wrong))
+            .map_err(|troubles| self.troubles(troubles, &["stream"], row, &mut wrong))
             .ok();
-        if let Some(stream) = stream.as_ref().filter(|stream| stream.as_u64().is_none()) {
+        if let Some(stream) = stream.as_ref().filter(|stream| words::count(stream).is_none()) {
             let message = format!("`stream` expects a whole number, got {}", words::describe(stream));
             wrong.push(
                 self.pipeline
@@ -173,7 +181,7 @@ impl OneStage<'_> {
             true => match scope.fill(&self.spec.settings) {
                 Ok(settings) => Arc::new(settings),
                 Err(troubles) => {
-                    self.troubles(troubles, &[], &mut wrong);
+                    self.troubles(troubles, &[], row, &mut wrong);
                     return Err(wrong);
                 }
             },
@@ -185,7 +193,7 @@ impl OneStage<'_> {
                 .into_iter()
                 .map(|misfit| self.misplaced(misfit, row)),
         );
-        let (Some(stream), true) = (stream.and_then(|stream| stream.as_u64()), wrong.is_empty()) else {
+        let (Some(stream), true) = (stream.as_ref().and_then(words::count), wrong.is_empty()) else {
             return Err(wrong);
         };
         let normalised = self.normalise(&settings, &fed).map_err(|Unfit(misfits)| {
@@ -210,7 +218,7 @@ impl OneStage<'_> {
     }
 
     /// Troubles of interpolation, but for those that lie in a parameter and have been told there.
-    fn troubles(&self, troubles: Vec<Trouble>, above: &[&str], wrong: &mut Vec<Problem>) {
+    fn troubles(&self, troubles: Vec<Trouble>, above: &[&str], row: &Row, wrong: &mut Vec<Problem>) {
         for trouble in troubles.into_iter().filter(|t| !(self.told && t.parameter.is_some())) {
             let path: Vec<&str> = above
                 .iter()
@@ -220,7 +228,7 @@ impl OneStage<'_> {
             let problem = self
                 .pipeline
                 .problem(&self.spec.name, &path, Part::Value, trouble.message);
-            wrong.push(problem.maybe_hint(trouble.hint));
+            wrong.push(problem.maybe_hint(trouble.hint.or_else(|| in_row(row))));
         }
     }
 
@@ -252,7 +260,9 @@ impl OneStage<'_> {
             _ => misfit.message,
         };
         let here = || self.pipeline.problem(&self.spec.name, &path, part, message.as_str());
-        let problem = match self.reference(&path) {
+        // The name of a setting stands here, whatever its value refers to.
+        let named_here = |further: &[&str]| misfit.key && further.is_empty();
+        let problem = match self.reference(&path).filter(|(_, further)| !named_here(further)) {
             None => here(),
             Some((text, further)) => {
                 // Who wrote the value looks for it there, not where it is used.
@@ -350,6 +360,16 @@ mod tests {
          --> --set epochs.wide=x
           = `epochs.wide` is taken by pipelines/p.yaml
         "#);
+    }
+
+    #[test]
+    fn a_misspelt_setting_is_told_where_it_is_written() {
+        let pipeline = PIPELINE.replace("k: ${k}", "kk: ${k}");
+        for rest in ["", "matrix: {axes: {k: [2, 3]}}"] {
+            let said = Lab::new(&pipeline).load(rest, &[]).unwrap_err();
+            assert!(said.contains("no setting is called `kk` here"), "{said}");
+            assert!(said.contains("pipelines/p.yaml:30:5"), "{said}");
+        }
     }
 
     #[test]

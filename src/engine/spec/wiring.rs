@@ -4,7 +4,7 @@ use super::doc::Part;
 use super::pipeline::{InputSpec, Pipeline, StageSpec};
 use super::report::Problem;
 use super::variants::Variants;
-use super::{fields, schema, words};
+use super::{fields, params, schema, words};
 use crate::stage::{Output, Port, Registry, Stage};
 use std::collections::BTreeSet;
 
@@ -221,10 +221,16 @@ fn check_input(
             let path = ["inputs", &input.name, "over", &at];
             let known = axes.iter().copied().chain(["seed"]);
             let message = format!("the matrix has no axis `{axis}` to gather");
+            let hint = match params::exists(axis, [&pipeline.params, &pipeline.params]) {
+                true => Some(format!(
+                    "give it values in the experiment: `matrix: {{axes: {{{axis}: […]}}}}`"
+                )),
+                false => words::suggest(axis, known),
+            };
             problems.push(
                 pipeline
                     .problem(&spec.name, &path, Part::Value, message)
-                    .maybe_hint(words::suggest(axis, known)),
+                    .maybe_hint(hint),
             );
         }
     }

@@ -50,6 +50,18 @@ pub fn list(names: &[&str]) -> String {
     }
 }
 
+/// A number without a fraction, however it is spelt: `100`, `100.0`, `1e2`. Larger floats stand for no one number.
+pub fn whole(value: &Value) -> Option<i64> {
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    let float = || value.as_f64().filter(|x| x.fract() == 0.0 && x.abs() <= EXACT);
+    value.as_i64().or_else(|| float().map(|x| x as i64))
+}
+
+/// [`whole`] of a number that is not negative.
+pub fn count(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| u64::try_from(whole(value)?).ok())
+}
+
 /// A value as one would say it: `text "abc"`, `3`, `a list`.
 pub fn describe(value: &Value) -> String {
     match value {
@@ -123,6 +135,20 @@ mod tests {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         assert!(list(&names).ends_with("11 and 8 more"));
         assert_eq!(shorten(&"é".repeat(61)).chars().count(), 61);
+    }
+
+    #[test]
+    fn whole_numbers_have_many_spellings() {
+        let all = [json!(100), json!(100.0), json!(1e2)];
+        assert!(
+            all.iter()
+                .all(|value| whole(value) == Some(100) && count(value) == Some(100))
+        );
+        assert_eq!((whole(&json!(-2.0)), count(&json!(-2.0))), (Some(-2), None));
+        assert_eq!(count(&json!(u64::MAX)), Some(u64::MAX));
+        for other in [json!(0.5), json!(1e300), json!("1"), json!(null)] {
+            assert_eq!((whole(&other), count(&other)), (None, None), "{other}");
+        }
     }
 
     #[test]
