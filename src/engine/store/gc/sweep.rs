@@ -49,13 +49,13 @@ impl Store {
             for dead in self.dead(&key, None, finished)? {
                 take(&dead, &mut sum.attempts)?;
             }
-            let begun = match self.manifest(&key) {
+            let begun = || match self.manifest(&key) {
                 Some(_) => self.checkpoints_dir(&key),
                 None => path.clone(),
             };
-            if !finished && old.is_some_and(|age| newest(&begun).is_none_or(|at| older(at, age, now))) {
+            if !finished && old.is_some_and(|age| newest(&begun()).is_none_or(|at| older(at, age, now))) {
                 if !self.any_in_use(&path)? {
-                    take(&begun, &mut sum.abandoned)?;
+                    take(&begun(), &mut sum.abandoned)?;
                 }
             } else {
                 for (_, path, _) in temporary(&path)? {
