@@ -160,6 +160,18 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+impl Outcome {
+    /// The exit code of a program that runs one job and no more.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Published | Self::AlreadyThere => 0,
+            Self::Failed(_) => 3,
+            Self::Busy | Self::InputsGone(_) => 4,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
 /// Why a job failed, told apart by what can be done about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
@@ -235,9 +247,12 @@ impl From<StoreError> for Failure {
             StoreError::NotWritable { .. } => FailureKind::StoreNotWritable,
             StoreError::NoOutput { .. } | StoreError::BadOutput { .. } => FailureKind::Stage,
             StoreError::Absent { .. } | StoreError::InputChanged { .. } => FailureKind::BadInput,
-            StoreError::Missing(_) | StoreError::Damaged { .. } | StoreError::Link(_) | StoreError::Io { .. } => {
-                FailureKind::StoreDamaged
-            }
+            StoreError::Missing(_)
+            | StoreError::Damaged { .. }
+            | StoreError::Newer { .. }
+            | StoreError::Unprintable(_)
+            | StoreError::Link(_)
+            | StoreError::Io { .. } => FailureKind::StoreDamaged,
         };
         Self::new(kind, error.to_string())
     }

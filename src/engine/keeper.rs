@@ -158,7 +158,7 @@ impl Process {
                 Err(RecvTimeoutError::Timeout) => {
                     match &mut ending {
                         Some((_, until)) if Instant::now() >= *until => {
-                            self.ask(&Request::Kill)?;
+                            self.ask(&Request::Kill).map_err(|_| abandoned(group))?;
                             *until += limits.grace.max(PERIOD);
                         }
                         Some(_) => {}
@@ -169,7 +169,7 @@ impl Process {
                                 false if (limits.stop)() => End::Stopped,
                                 false => continue,
                             };
-                            self.ask(&Request::Terminate)?;
+                            self.ask(&Request::Terminate).map_err(|_| abandoned(group))?;
                             ending = Some((why, Instant::now() + limits.grace));
                         }
                     }

@@ -34,7 +34,7 @@ pub use workbench::{Piece, Workbench};
 use crate::plan::{NodeId, Plan};
 use crate::spec::Retry;
 use crate::stage::Registry;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, disk};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -127,5 +127,8 @@ pub fn run(
     options: &RunOptions,
     observer: &mut dyn Observer,
 ) -> Result<RunReport, StoreError> {
+    for folder in [&plan.project, &options.data] {
+        disk::refuse_unprintable(folder)?;
+    }
     walk::Walk::new(plan, registry, store, options, observer)?.run()
 }

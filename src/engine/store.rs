@@ -98,6 +98,7 @@ impl Store {
     fn at(dir: &Path) -> Result<Self, StoreError> {
         // Jobs run elsewhere, so paths handed to them must not depend on the current folder.
         let root = std::path::absolute(dir).map_err(StoreError::reading(dir))?;
+        disk::refuse_unprintable(&root)?;
         Ok(Self {
             root,
             verified: Mutex::default(),
@@ -122,9 +123,10 @@ impl Store {
         let value: serde_json::Value = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;
         match value["layout"].as_u64() {
             Some(n) if n == u64::from(LAYOUT) => Ok(Some(LAYOUT)),
-            Some(n) => Err(damaged(format!(
-                "it has layout {n}, this build knows {LAYOUT}: use a newer moelab"
-            ))),
+            Some(n) => Err(StoreError::Newer {
+                what: format!("layout {n}, this build knows {LAYOUT}"),
+                path: path.clone(),
+            }),
             None => Err(damaged("it names no layout".into())),
         }
     }
@@ -251,6 +253,19 @@ mod tests {
         match opened {
             Err(error) => assert_eq!(error.exit_code(), 6, "{error}"),
             Ok(_) => eprintln!("half left out: permissions do not bind this user"),
+        }
+    }
+
+    #[test]
+    fn a_store_whose_path_is_no_line_of_text_is_refused_before_it_is_made() {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = tempfile::tempdir().unwrap();
+        for name in [&b"st\xffore"[..], b"st\nore"] {
+            let path = dir.path().join(std::ffi::OsStr::from_bytes(name));
+            let error = Store::open(&path).err().expect("it cannot be handed to a worker");
+            assert_eq!(error.exit_code(), 2, "{error}");
+            assert!(error.to_string().contains("st\\"), "{error}");
+            assert!(!path.exists());
         }
     }
 

@@ -15,6 +15,9 @@ use std::time::Duration;
 
 /// How long a program may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(10);
+/// How much later a signal to all processes of a run may reach this one, and how often that is looked at.
+const LAG: Duration = Duration::from_millis(200);
+const LAG_LOOKS: u32 = 10;
 /// Lines of its log that stand in an error.
 const LINES: usize = 12;
 
@@ -48,7 +51,11 @@ pub fn run(job: &JobContext, keeper: &Keeper) -> Result<(), Failure> {
         stop: &|| job.should_stop(),
     };
     let kills = Kills::of(std::process::id());
-    let end = keeper.run(order, &limits).map_err(|e| {
+    let end = keeper.run(order, &limits);
+    if !matches!(end, Ok(End::Exited(0))) && asked_to_stop(job) {
+        return Err(job.interrupted());
+    }
+    let end = end.map_err(|e| {
         let what = format!("the command cannot be watched over: {e}");
         Failure::new(FailureKind::LostWorker, what)
     })?;
@@ -84,6 +91,18 @@ pub fn run(job: &JobContext, keeper: &Keeper) -> Result<(), Failure> {
         }
         End::Stopped => Err(job.interrupted()),
     }
+}
+
+/// Whether the end of a command is that of the whole run. A batch system ends all processes of a job one after the other,
+/// and the command, or whoever watches over it, may be hit a moment before this process is.
+fn asked_to_stop(job: &JobContext) -> bool {
+    (0..LAG_LOOKS).any(|_| {
+        let asked = job.should_stop();
+        if !asked {
+            std::thread::sleep(LAG / LAG_LOOKS);
+        }
+        asked
+    })
 }
 
 /// Where a command works.

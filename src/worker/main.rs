@@ -26,7 +26,8 @@ struct Args {
 enum Command {
     /// Run jobs whose folders come as lines on standard input.
     Serve,
-    /// Run the job in one folder.
+    /// Run the job in one folder: exits with 0 if its result is in the store, 3 if it failed, 4 if another process runs it
+    /// or its inputs are gone, 130 if it was asked to stop.
     Job { folder: PathBuf },
     /// Print what this program is and can use, as JSON.
     About,
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
         .with_writer(io::stderr)
         .init();
     match run(args.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!("{error}");
             ExitCode::FAILURE
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> io::Result<()> {
+fn run(command: Command) -> io::Result<ExitCode> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in moelab_engine::signals::stopping() {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
@@ -64,12 +65,11 @@ fn run(command: Command) -> io::Result<()> {
     };
     let worker = Worker::new(env!("MOELAB_BUILD"), &run, stop);
     match command {
-        Command::Serve => worker.serve(io::stdin().lock()),
-        Command::Job { folder } => worker
-            .keep_output()
-            .run_job(&folder)
-            .map(drop)
-            .map_err(io::Error::other),
+        Command::Serve => worker.serve(io::stdin().lock())?,
+        Command::Job { folder } => {
+            let result = worker.keep_output().run_job(&folder).map_err(io::Error::other)?;
+            return Ok(ExitCode::from(result.outcome.exit_code()));
+        }
         Command::About => {
             let devices: Vec<String> = device::available().iter().map(ToString::to_string).collect();
             let about = serde_json::json!({
@@ -78,11 +78,8 @@ fn run(command: Command) -> io::Result<()> {
                 "devices": devices,
             });
             println!("{about}");
-            Ok(())
         }
-        Command::Devices => {
-            device::available().iter().for_each(|device| println!("{device}"));
-            Ok(())
-        }
+        Command::Devices => device::available().iter().for_each(|device| println!("{device}")),
     }
+    Ok(ExitCode::SUCCESS)
 }

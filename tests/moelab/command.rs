@@ -283,6 +283,19 @@ fn a_stopped_run_ends_its_command_and_is_no_failure() {
 }
 
 #[test]
+fn a_signal_to_all_processes_of_a_run_is_no_failure_of_its_command() {
+    // As a batch system ends a job: whoever watches over the command is hit with the others.
+    let lab = one(
+        "worker=$(cut -d' ' -f4 /proc/$PPID/stat); runner=$(cut -d' ' -f4 /proc/$worker/stat); \
+         kill -TERM $runner $worker $PPID; sleep 1000",
+        "",
+    );
+    let said = lab.moelab(&["run", "e", "--format", "json"]);
+    assert_eq!(said.code, 143, "{}", said.err);
+    assert_eq!(said.json()["failures"], serde_json::json!([]));
+}
+
+#[test]
 fn a_closing_terminal_stops_a_run_as_ctrl_c_does() {
     let lab = one(ENDLESS, "");
     let (status, pids) = signalled(&lab, "-HUP");

@@ -6,7 +6,9 @@ use super::{
     Event, Failure, FailureKind, Job, JobContext, JobResult, MEMORY, Memory, Outcome, PARENT, PROTOCOL, QUICK, panics,
 };
 use crate::digest::Digest;
-use crate::store::{Attempt, Durability, Holder, Provenance, Publication, Store, StoreError, disk, failpoint, time};
+use crate::store::{
+    Attempt, Durability, Holder, KeyLock, Provenance, Publication, Store, StoreError, disk, failpoint, time,
+};
 use rustix::io::Errno;
 use serde::Deserialize;
 use std::cell::RefCell;
@@ -156,8 +158,10 @@ impl<'a> Worker<'a> {
         let Some(lock) = store.try_lock(&job.key, &Holder::this_process(&job.origin.run))? else {
             return Ok(Outcome::Busy);
         };
-        store.sweep(&lock, &job.key, Some(attempt.number()))?;
-        if !job.force && store.lookup(&job.key).is_some_and(|manifest| manifest.complete()) {
+        store.refuse_newer(&job.key)?;
+        let there = !job.force && store.lookup(&job.key).is_some_and(|manifest| manifest.complete());
+        clear_up(store, &lock, attempt, job, there);
+        if there {
             return Ok(Outcome::AlreadyThere);
         }
         let inputs: Vec<Digest> = job.inputs.values().flatten().map(|input| input.digest).collect();
@@ -206,7 +210,7 @@ impl<'a> Worker<'a> {
         if published.divergent {
             context.note("this run gave other bytes than the first; the first result stands");
         }
-        store.sweep(&lock, &job.key, Some(attempt.number()))?;
+        clear_up(store, &lock, attempt, job, true);
         Ok(Outcome::Published)
     }
 
@@ -220,6 +224,13 @@ impl<'a> Worker<'a> {
                 Ok(store)
             }
         }
+    }
+}
+
+/// Removes what earlier attempts left.  What cannot be removed, as files of another user, is in nobody's way.
+fn clear_up(store: &Store, lock: &KeyLock, attempt: &Attempt, job: &Job, finished: bool) {
+    if let Err(e) = store.sweep(lock, &job.key, Some(attempt.number()), finished) {
+        tracing::warn!("what earlier attempts left cannot be removed: {e}");
     }
 }
 

@@ -150,6 +150,48 @@ fn a_result_that_is_there_is_taken_unless_forced() {
 }
 
 #[test]
+fn a_forced_job_that_was_interrupted_goes_on_from_its_checkpoint() {
+    let mut bench = bench();
+    bench.run(&write_score);
+    bench.job.force = true;
+    let outcome = bench.run(&|context| {
+        fs::write(context.checkpoints_dir()?.join("a"), "state")?;
+        Err(context.interrupted())
+    });
+    assert!(matches!(outcome, Outcome::Interrupted));
+    let outcome = bench.run(&|context| {
+        assert!(context.checkpoints_dir()?.join("a").exists());
+        write_score(context)
+    });
+    assert!(matches!(outcome, Outcome::Published), "{outcome:?}");
+    assert!(!bench.store.checkpoints_dir(&bench.job.key).exists());
+}
+
+#[test]
+fn an_action_whose_result_is_of_a_newer_build_is_refused_before_it_runs() {
+    let bench = bench();
+    let place = format!("actions/{}.json", bench.job.key.sharded());
+    disk::write_atomic(&bench.store.root().join(place), br#"{"version": 99}"#).unwrap();
+    let failure = bench.fails(&unreachable);
+    assert!(failure.message.contains("newer moelab"), "{failure}");
+}
+
+#[test]
+fn the_end_of_a_single_job_is_its_exit_code() {
+    let codes = [
+        (Outcome::Published, 0),
+        (Outcome::AlreadyThere, 0),
+        (Outcome::Failed(Failure::stage("x")), 3),
+        (Outcome::Busy, 4),
+        (Outcome::InputsGone("x".into()), 4),
+        (Outcome::Interrupted, 130),
+    ];
+    for (outcome, code) in codes {
+        assert_eq!(outcome.exit_code(), code, "{outcome:?}");
+    }
+}
+
+#[test]
 fn a_runner_of_another_build_or_protocol_is_refused() {
     for change in [
         |job: &mut Job| job.build = "old".into(),

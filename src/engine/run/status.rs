@@ -196,7 +196,7 @@ impl Earlier<'_> {
         }
         let saved = store.checkpoints_dir(digest);
         if std::fs::read_dir(saved).is_ok_and(|mut entries| entries.next().is_some()) {
-            return "was interrupted; goes on from its checkpoint".into();
+            return "was interrupted; goes on from its checkpoint with the same --threads and --device".into();
         }
         match why::nearest(key, self.newest(store, &key.stage)) {
             None => "never run".into(),

@@ -251,7 +251,7 @@ impl<'a> Walk<'a> {
             match action.status {
                 Status::Pending => action.force |= force,
                 // Found before it was known that this node is the same.
-                Status::Cached | Status::Waited if force => self.run_again(digest),
+                Status::Cached | Status::Waited if force => self.run_again(digest, true),
                 Status::Failed => self.schedule.fail(node),
                 Status::Cached | Status::Executed | Status::Waited => {
                     // Equal keys, equal results: whichever node came first knows them.

@@ -1,7 +1,7 @@
 //! Manifests: looking them up, listing them.
 
 use super::files::{self, Kind};
-use super::{MANIFEST, Manifest, Presence, Store, disk, seal};
+use super::{MANIFEST, Manifest, Presence, Store, StoreError, disk, seal};
 use crate::digest::Digest;
 use crate::key::ActionKey;
 use serde::de::DeserializeOwned;
@@ -67,6 +67,14 @@ impl Store {
         }
     }
 
+    /// Fails if a newer build made the result of an action: this one could neither read nor replace it.
+    pub(crate) fn refuse_newer(&self, key: &Digest) -> Result<(), StoreError> {
+        match self.record(key) {
+            Record::Newer(version) => Err(newer(self.manifest_path(key), version)),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether something lies at the place of an action's manifest that cannot be read.
     pub fn is_damaged(&self, key: &Digest) -> bool {
         matches!(self.record(key), Record::Damaged(_))
@@ -127,6 +135,12 @@ impl Store {
         }
         found
     }
+}
+
+/// What is said of a manifest of a newer build.
+pub(super) fn newer(path: PathBuf, version: u64) -> StoreError {
+    let what = format!("version {version}, this build knows {MANIFEST}");
+    StoreError::Newer { path, what }
 }
 
 fn read(path: &Path) -> Record {
@@ -311,7 +325,10 @@ mod tests {
         fs::write(&path, r#"{"version": 99, "else": true}"#).unwrap();
         assert!(store.lookup(&action(1).digest()).is_none());
         let error = publish(&store, &action(1), Some("a"), Some("1")).unwrap_err();
-        assert!(error.to_string().contains("newer"), "{error}");
+        for error in [error, store.refuse_newer(&action(1).digest()).unwrap_err()] {
+            let said = error.to_string();
+            assert!(said.contains("newer moelab") && !said.contains("repairs"), "{said}");
+        }
         assert!(fs::read_to_string(&path).unwrap().contains("else"));
     }
 }

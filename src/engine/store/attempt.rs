@@ -5,6 +5,7 @@ use super::{KeyLock, Store, StoreError, disk, lock};
 use crate::digest::Digest;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Files of an attempt that outlive it: they tell what happened.
@@ -100,19 +101,19 @@ impl Store {
         self.work_dir(key).join("checkpoints")
     }
 
-    /// Clears up behind dead attempts; only whoever holds the lock may.  What tells of a failure stays until the action
-    /// is done, then only the attempts stay that the manifest names, and `own`.
-    pub fn sweep(&self, _lock: &KeyLock, key: &Digest, own: Option<u32>) -> Result<(), StoreError> {
-        self.dead(key, own)?.iter().try_for_each(|path| remove(path))
+    /// Clears up behind dead attempts; only whoever holds the lock may.  Checkpoints and what tells of a failure stay until
+    /// the action is `finished`, then only the attempts stay that the manifest names, and `own`.  A manifest alone finishes
+    /// nothing: an evicted result that is made again has one, and so has one that is forced.
+    pub fn sweep(&self, _lock: &KeyLock, key: &Digest, own: Option<u32>, finished: bool) -> Result<(), StoreError> {
+        self.dead(key, own, finished)?.iter().try_for_each(|path| remove(path))
     }
 
     /// What [`Self::sweep`] takes away.
-    pub(super) fn dead(&self, key: &Digest, own: Option<u32>) -> Result<Vec<PathBuf>, StoreError> {
+    pub(super) fn dead(&self, key: &Digest, own: Option<u32>, finished: bool) -> Result<Vec<PathBuf>, StoreError> {
         let work = self.work_dir(key);
         disk::refuse_links(&self.root, &work)?;
-        let manifest = self.lookup(key);
-        let done = manifest.is_some();
-        let keep: Vec<u32> = manifest
+        let keep: Vec<u32> = self
+            .manifest(key)
             .iter()
             .flat_map(|m| m.attempts().collect::<Vec<_>>())
             .chain(own)
@@ -132,9 +133,9 @@ impl Store {
             if !own && lock::in_use(&path.join("used")) || number.is_none() && !path.join("used").exists() {
                 continue;
             }
-            match (kept, done, number) {
+            match (kept, finished, number) {
                 (false, true, _) | (_, _, None) => dead.push(path),
-                // One's own outputs are still being written until the action is done.
+                // One's own outputs are still being written, and a request to stop may lie beside them.
                 (true, false, _) if own => {}
                 _ => {
                     let is_record = |name: &String| RECORDS.contains(&name.as_str());
@@ -144,7 +145,7 @@ impl Store {
             }
         }
         let checkpoints = self.checkpoints_dir(key);
-        if done && checkpoints.symlink_metadata().is_ok() {
+        if finished && checkpoints.symlink_metadata().is_ok() {
             dead.push(checkpoints);
         }
         Ok(dead)
@@ -165,10 +166,16 @@ fn attempts(work: &Path) -> Vec<u32> {
 
 /// Removes a file, a link (never what it leads to) or a folder with all that is in it.
 pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
-    let removed = if path.is_dir() && !path.is_symlink() {
-        fs::remove_dir_all(path)
-    } else {
-        fs::remove_file(path)
+    let once = || match path.is_dir() && !path.is_symlink() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    };
+    let removed = match once() {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+            open_folders(path);
+            once()
+        }
+        other => other,
     };
     match removed {
         // A new attempt may take the name of one that is removed as soon as that is empty: it is left alone.
@@ -176,6 +183,18 @@ pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
             Err(StoreError::writing(path)(e))
         }
         _ => Ok(()),
+    }
+}
+
+/// Lets their owner into folders that a command has closed, as a cache of Go modules is.  Links are not followed; what
+/// cannot be opened is told by whoever then fails to remove it.
+fn open_folders(path: &Path) {
+    let Ok(meta) = path.symlink_metadata() else { return };
+    if meta.is_dir() {
+        let mode = meta.permissions().mode() | 0o700;
+        drop(fs::set_permissions(path, fs::Permissions::from_mode(mode)));
+        let inside = fs::read_dir(path).into_iter().flatten().flatten();
+        inside.for_each(|entry| open_folders(&entry.path()));
     }
 }
 
@@ -216,7 +235,7 @@ mod tests {
         fs::write(dead.join("out/data"), "half").unwrap();
         fs::write(dead.join("log"), "it went wrong").unwrap();
         fs::create_dir(store.checkpoints_dir(&key)).unwrap();
-        store.sweep(&lock(&store, &key), &key, None).unwrap();
+        store.sweep(&lock(&store, &key), &key, None, false).unwrap();
         assert!(!dead.join("out").exists());
         assert!(dead.join("log").exists());
         assert!(
@@ -248,7 +267,7 @@ mod tests {
         let key = action(1).digest();
         std::os::unix::fs::symlink(dir.path(), store.work_dir(&key)).unwrap();
         assert!(matches!(store.new_attempt(&key), Err(StoreError::Link(_))));
-        let error = store.sweep(&lock(&store, &key), &key, None).unwrap_err();
+        let error = store.sweep(&lock(&store, &key), &key, None, false).unwrap_err();
         assert!(matches!(error, StoreError::Link(_)), "{error}");
     }
 
@@ -258,7 +277,7 @@ mod tests {
         let key = action(1).digest();
         let live = store.new_attempt(&key).unwrap();
         fs::create_dir(live.dir().join("out")).unwrap();
-        store.sweep(&lock(&store, &key), &key, None).unwrap();
+        store.sweep(&lock(&store, &key), &key, None, false).unwrap();
         assert!(live.dir().join("out").exists());
     }
 
@@ -275,5 +294,42 @@ mod tests {
             .collect();
         assert_eq!(left, ["2"]);
         assert!(!store.attempt_dir(&key, 2).join("out").exists());
+    }
+    #[test]
+    fn checkpoints_of_a_result_that_is_made_again_stay_until_it_is() {
+        let (_dir, store) = scratch();
+        let key = action(1).digest();
+        publish(&store, &action(1), Some("a"), Some("1")).unwrap();
+        fs::create_dir(store.checkpoints_dir(&key)).unwrap();
+        let own = store.new_attempt(&key).unwrap();
+        fs::write(own.dir().join("stop"), "").unwrap();
+        let lock = lock(&store, &key);
+        store.sweep(&lock, &key, Some(own.number()), false).unwrap();
+        assert!(store.checkpoints_dir(&key).exists() && own.dir().join("stop").exists());
+        store.sweep(&lock, &key, Some(own.number()), true).unwrap();
+        assert!(!store.checkpoints_dir(&key).exists() && !own.dir().join("stop").exists());
+    }
+
+    #[test]
+    fn folders_that_a_command_has_closed_are_removed_and_links_among_them_left_to_lead_nowhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let (outside, closed) = (dir.path().join("outside"), dir.path().join("scratch/cache"));
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let close = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        fs::create_dir_all(closed.join("deep")).unwrap();
+        fs::write(closed.join("deep/file"), "").unwrap();
+        fs::create_dir(&outside).unwrap();
+        std::os::unix::fs::symlink(&outside, closed.join("link")).unwrap();
+        for (path, mode) in [(&closed.join("deep"), 0), (&closed, 0o555), (&outside, 0o500)] {
+            close(path, mode);
+        }
+        open_folders(&closed);
+        assert_eq!(
+            (mode(&closed), mode(&closed.join("deep")), mode(&outside)),
+            (0o755, 0o700, 0o500)
+        );
+        close(&closed, 0o555);
+        remove(&dir.path().join("scratch")).unwrap();
+        assert!(!closed.exists() && outside.exists());
     }
 }

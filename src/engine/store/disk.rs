@@ -104,9 +104,22 @@ pub(crate) fn plain_flags() -> i32 {
     i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits()).expect("flags of `open` are small numbers")
 }
 
+/// Refuses a path that cannot be said in one line of text, as job files and workers must be told it.
+pub(crate) fn refuse_unprintable(path: &Path) -> Result<(), StoreError> {
+    match path.to_str().is_some_and(|text| !text.contains('\n')) {
+        true => Ok(()),
+        false => Err(StoreError::Unprintable(path.to_owned())),
+    }
+}
+
 /// Opens a plain file for reading.  Links and pipes, which no part of the program makes here, are refused.
 pub(crate) fn open_plain(path: &Path) -> io::Result<File> {
-    let opened = File::options().read(true).custom_flags(plain_flags()).open(path);
+    open_plain_with(File::options().read(true), path)
+}
+
+/// As [`open_plain`], with these options.
+pub(crate) fn open_plain_with(options: &mut fs::OpenOptions, path: &Path) -> io::Result<File> {
+    let opened = options.custom_flags(plain_flags()).open(path);
     let file = opened.map_err(|e| if is_link(&e) { io::Error::other(LINK) } else { e })?;
     match file.metadata()?.is_file() {
         true => Ok(file),

@@ -21,6 +21,14 @@ pub enum StoreError {
     #[error("{path} of the store is damaged: {what}; `moelab verify` lists all damage, `moelab run` repairs it", path = path.display())]
     Damaged { path: PathBuf, what: String },
 
+    #[error("{path} was written by a newer moelab: it has {what}; use that moelab, or another --store", path = path.display())]
+    Newer { path: PathBuf, what: String },
+
+    #[error(
+        "the path {0:?} cannot be handed to other programs as a line of text; use one that is UTF-8 and has no line breaks"
+    )]
+    Unprintable(PathBuf),
+
     #[error(
         "{path} is a symbolic link, and the store makes none: it may lead anywhere, so nothing is read, written or removed \
          through it; take it away",
@@ -56,8 +64,9 @@ impl StoreError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotWritable { .. } | Self::Full { .. } => 6,
-            Self::Missing(_) => 2,
+            Self::Missing(_) | Self::Unprintable(_) => 2,
             Self::Damaged { .. }
+            | Self::Newer { .. }
             | Self::Link(_)
             | Self::Absent { .. }
             | Self::InputChanged { .. }

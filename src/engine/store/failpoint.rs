@@ -33,6 +33,8 @@ pub(crate) fn without_locks() -> bool {
 thread_local! {
     /// As [`NO_LOCKS`], for the threads of one test.
     pub(crate) static LOCKLESS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    /// Locks as NFS has them, of bytes: an exclusive one takes a file opened for writing.
+    pub(crate) static BYTE_LOCKS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 /// The variable is read once, so an unset one costs a load.

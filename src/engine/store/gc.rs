@@ -212,7 +212,8 @@ impl Store {
         Ok(plan)
     }
 
-    /// Removes garbage and evicts what is selected.
+    /// Removes garbage and evicts what is selected.  Garbage goes first: on a full disk it makes the room that the manifests
+    /// of what is evicted take.
     pub fn gc(&self, selection: &Selection) -> Result<Cleaning, StoreError> {
         let plan = self.gc_plan(selection)?;
         let mut done = Cleaning {
@@ -223,6 +224,8 @@ impl Store {
             ..Cleaning::default()
         };
         let locks = self.locks()?;
+        self.sweep_all(selection, SystemTime::now(), false, &mut done)?;
+        self.remove_objects(locks, &mut done)?;
         if locks == Locks::Absent && !plan.evicted.is_empty() {
             let why = "no result is evicted: without locks nobody can tell whether it is being used";
             done.kept.push(why.to_owned());
@@ -234,8 +237,9 @@ impl Store {
                 }
             }
         }
-        self.sweep_all(selection, SystemTime::now(), false, &mut done)?;
-        self.remove_objects(locks, &mut done)?;
+        if !done.evicted.is_empty() {
+            self.remove_objects(locks, &mut done)?;
+        }
         Ok(done)
     }
 

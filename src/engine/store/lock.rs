@@ -1,6 +1,8 @@
 //! One lock per key, held by the operating system: it dies with its process, so there is nothing to unlock by hand.
 
 use super::{StoreError, disk, failpoint};
+#[cfg(test)]
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Seek, Write};
@@ -76,8 +78,9 @@ impl KeyLock {
 
     /// Who holds the lock, if anybody does. A file nobody has locked was left by a dead process.
     pub(crate) fn held(path: &Path) -> Option<Holder> {
-        // Where there are no locks nobody can be said to hold one.
-        let locked = |file: File| matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+        // The lock itself is exclusive, so a shared one is refused as well, and may be asked for through a file opened for
+        // reading where locks are those of bytes (NFS).  Where there are none nobody can be said to hold one.
+        let locked = |file: File| matches!(try_shared(&file), Err(TryLockError::WouldBlock));
         let unknown = || Holder {
             pid: 0,
             host: "unknown".into(),
@@ -152,6 +155,10 @@ pub(super) fn open(path: &Path) -> Result<File, StoreError> {
 }
 
 pub(super) fn try_exclusive(file: &File) -> Result<(), TryLockError> {
+    #[cfg(test)]
+    if failpoint::BYTE_LOCKS.get() && rustix::fs::fcntl_getfl(file).unwrap() & OFlags::RWMODE == OFlags::RDONLY {
+        return Err(TryLockError::Error(rustix::io::Errno::BADF.into()));
+    }
     answered(|| file.try_lock())
 }
 
@@ -187,7 +194,20 @@ pub(crate) fn mark_used(path: &Path) -> Result<File, StoreError> {
 
 /// Whether a living process marked this file as used. In doubt it did.
 pub(crate) fn in_use(path: &Path) -> bool {
-    match disk::open_plain(path) {
+    // Marks are shared, so one must be asked for that is not: where locks are those of bytes (NFS), that takes a file
+    // opened for writing.
+    let opened = match disk::open_plain_with(File::options().read(true).write(true), path) {
+        Err(e)
+            if matches!(
+                e.kind(),
+                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+            ) =>
+        {
+            disk::open_plain(path)
+        }
+        other => other,
+    };
+    match opened {
         Ok(file) => try_exclusive(&file).is_err(),
         Err(e) => e.kind() != io::ErrorKind::NotFound,
     }
@@ -273,6 +293,20 @@ mod tests {
         assert!(first.is_some() && second.is_some());
         drop(mark_used(&used).unwrap());
         assert!(in_use(&used), "in doubt it is");
+    }
+
+    #[test]
+    fn where_locks_are_those_of_bytes_holders_and_marks_are_seen_all_the_same() {
+        failpoint::BYTE_LOCKS.set(true);
+        let dir = tempfile::tempdir().unwrap();
+        let (path, used) = (dir.path().join("key"), dir.path().join("used"));
+        let held = KeyLock::try_take(&path, &holder("a")).unwrap();
+        assert_eq!(KeyLock::held(&path).unwrap().run, "a");
+        drop(held);
+        let mark = mark_used(&used).unwrap();
+        assert!(in_use(&used));
+        drop(mark);
+        assert!(!in_use(&used));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Publishing: objects first, the manifest last, the first result of a key stands.
 
 use super::{Attempt, Divergent, KeyLock, MANIFEST, Manifest, Presence, Provenance, Store, StoreError, StoredOutput};
-use super::{actions::Record, disk, disk::Durability, failpoint, seal};
+use super::{actions::Record, actions::newer, disk, disk::Durability, failpoint, seal};
 use crate::digest::Digest;
 use crate::key::ActionKey;
 use serde::{Deserialize, Serialize};
@@ -88,10 +88,7 @@ impl Store {
                     divergent: false,
                 }
             }
-            Record::Newer(version) => {
-                let what = format!("it has version {version}, this build knows {MANIFEST}: use a newer moelab");
-                return Err(StoreError::Damaged { path, what });
-            }
+            Record::Newer(version) => return Err(newer(path, version)),
             Record::Good(earlier) if self.objects_there(&earlier).is_ok() => merge(*earlier, fresh, self, &path)?,
             Record::Good(earlier) => {
                 // Its bytes are gone without anybody having evicted them: nobody can hold on to that result.

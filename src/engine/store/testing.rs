@@ -141,6 +141,6 @@ pub(crate) fn publish_with(
             durability: Durability::Now,
         },
     );
-    store.sweep(&lock, &key, Some(attempt.number()))?;
+    store.sweep(&lock, &key, Some(attempt.number()), published.is_ok())?;
     published
 }

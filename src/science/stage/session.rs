@@ -74,6 +74,10 @@ impl Watcher for Session<'_> {
         self.job.progress(done, total, "epoch", &values);
     }
 
+    fn note(&self, text: String) {
+        self.job.note(text);
+    }
+
     fn should_stop(&self) -> bool {
         self.job.should_stop()
     }

@@ -33,6 +33,38 @@ pub struct Binding {
     pub library: String,
 }
 
+impl Binding {
+    /// What each of two says where they differ.
+    fn differences(&self, other: &Self) -> (String, String) {
+        let said = |of: &Self| {
+            let threads = ("--threads", of.threads.to_string());
+            [
+                ("--device", of.device.clone()),
+                threads,
+                ("libraries", of.library.clone()),
+                ("key", of.key.clone()),
+            ]
+        };
+        let pairs = said(self).into_iter().zip(said(other)).filter(|(one, two)| one != two);
+        let words = |(name, value)| format!("{name} {value}");
+        let (ours, theirs): (Vec<_>, Vec<_>) = pairs.map(|(one, two)| (words(one), words(two))).unzip();
+        (ours.join(", "), theirs.join(", "))
+    }
+}
+
+/// Why a file is not taken up.
+enum Unfit {
+    Damaged(String),
+    /// It is whole and belongs to another run of the action.
+    Of(Binding),
+}
+
+impl<E: std::fmt::Display> From<E> for Unfit {
+    fn from(error: E) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
 /// The next step to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
@@ -70,6 +102,8 @@ pub struct Checkpoints {
     last: Cell<Instant>,
     /// The file taken up and those written since, the latest last.
     kept: RefCell<Vec<PathBuf>>,
+    /// Files of runs that this one cannot go on from; a later run may, so they are left until the action is done.
+    others: RefCell<Vec<(PathBuf, Binding)>>,
 }
 
 impl Checkpoints {
@@ -80,6 +114,7 @@ impl Checkpoints {
             interval: interval(std::env::var(VARIABLE).ok().as_deref()),
             last: Cell::new(Instant::now()),
             kept: RefCell::default(),
+            others: RefCell::default(),
         }
     }
 
@@ -88,12 +123,18 @@ impl Checkpoints {
         self.last.get().elapsed() >= self.interval
     }
 
-    /// The furthest state that is whole and ours; anything else is passed over with a warning.
+    /// The furthest state that is whole and ours; what is damaged is passed over with a warning, and what is another run's
+    /// is told by [`Self::passed_over`].
     pub fn newest(&self) -> Option<State> {
+        self.others.take();
         let states = self.files().into_iter().filter_map(|path| match self.read(&path) {
             Ok(state) => Some((state, path)),
-            Err(why) => {
+            Err(Unfit::Damaged(why)) => {
                 tracing::warn!("checkpoint {} is not used: {why}", path.display());
+                None
+            }
+            Err(Unfit::Of(binding)) => {
+                self.others.borrow_mut().push((path, binding));
                 None
             }
         });
@@ -107,6 +148,16 @@ impl Checkpoints {
         Some(newest)
     }
 
+    /// What a user should know who expects this run to go on from checkpoints that are another run's.
+    pub fn passed_over(&self) -> Option<String> {
+        let others = self.others.borrow();
+        let (ours, theirs) = self.binding.differences(&others.first()?.1);
+        Some(format!(
+            "its checkpoints are of a run with {theirs}, this one has {ours}: it starts from zero, and they stay for a run \
+             like theirs"
+        ))
+    }
+
     fn files(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let mut files: Vec<_> = entries.map(|entry| entry.path()).collect();
@@ -114,20 +165,20 @@ impl Checkpoints {
         files
     }
 
-    fn read(&self, path: &Path) -> Result<State, String> {
-        let file = TensorFile::open(path).map_err(|e| e.to_string())?;
+    fn read(&self, path: &Path) -> Result<State, Unfit> {
+        let file = TensorFile::open(path)?;
         let digest = file.digest();
         if path.file_name() != Some(name_of(&digest).as_ref()) {
-            return Err(format!("its bytes have the digest {digest}"));
+            return Err(format!("its bytes have the digest {digest}").into());
         }
-        let meta: Meta = file.meta().map_err(|e| e.to_string())?;
+        let meta: Meta = file.meta()?;
         if meta.format != FORMAT {
-            return Err(format!("it has format {}, this build writes {FORMAT}", meta.format));
+            return Err(format!("it has format {}, this build writes {FORMAT}", meta.format).into());
         }
         if meta.binding != self.binding {
-            return Err(format!("it belongs to {:?}, this is {:?}", meta.binding, self.binding));
+            return Err(Unfit::Of(meta.binding));
         }
-        let all = file.all_f32().map_err(|e| e.to_string())?;
+        let all = file.all_f32()?;
         let part = |prefix: &str| -> BTreeMap<String, Named> {
             all.iter()
                 .filter_map(|(k, v)| Some((k.strip_prefix(prefix)?.to_owned(), v.clone())))
@@ -143,7 +194,8 @@ impl Checkpoints {
         })
     }
 
-    /// Writes `state` to a temporary name, syncs it and renames it to its digest; the furthest two stay.
+    /// Writes `state` to a temporary name, syncs it and renames it to its digest; the furthest two stay, and the files of
+    /// other runs.
     pub fn save(&self, state: &State) -> Result<(), String> {
         let failed = |e: &dyn std::fmt::Display| format!("cannot write a checkpoint in {}: {e}", self.folder.display());
         fs::create_dir_all(&self.folder).map_err(|e| failed(&e))?;
@@ -171,7 +223,9 @@ impl Checkpoints {
         kept.push(path);
         let surplus = kept.len().saturating_sub(KEPT);
         kept.drain(..surplus);
-        for path in self.files().iter().filter(|path| !kept.contains(path)) {
+        let others = self.others.borrow();
+        let stays = |path: &PathBuf| kept.contains(path) || others.iter().any(|(other, _)| other == path);
+        for path in self.files().iter().filter(|path| !stays(path)) {
             fs::remove_file(path).map_err(|e| failed(&e))?;
         }
         self.last.set(Instant::now());
@@ -195,144 +249,5 @@ fn interval(given: Option<&str>) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checkpoints_are_a_minute_apart_unless_told_otherwise() {
-        assert_eq!(interval(None), Duration::from_secs(60));
-        assert_eq!(interval(Some("0.5")), Duration::from_millis(500));
-        assert_eq!(interval(Some("-1")), Duration::from_secs(60));
-        assert_eq!(interval(Some("soon")), Duration::from_secs(60));
-    }
-
-    fn binding() -> Binding {
-        Binding {
-            key: "k".into(),
-            device: "cpu".into(),
-            threads: 2,
-            library: "l".into(),
-        }
-    }
-
-    fn state(epoch: u64) -> State {
-        let tensor = Named::new(vec![2], vec![epoch as f32, 0.5]);
-        State {
-            position: Position { epoch, step: 3 },
-            adam_steps: 7,
-            history: History {
-                columns: vec!["loss".into()],
-                steps: vec![5],
-                rows: vec![vec![0.1 + 0.2]],
-            },
-            weights: [("a.weight".to_owned(), tensor.clone())].into(),
-            moments: [("first/a.weight".to_owned(), tensor.clone())].into(),
-            sums: Some(tensor),
-        }
-    }
-
-    #[test]
-    fn the_furthest_of_two_is_read_back_whole() {
-        let dir = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(dir.path(), binding());
-        assert_eq!(checkpoints.newest(), None);
-        for epoch in [1, 2, 3] {
-            checkpoints.save(&state(epoch)).unwrap();
-            assert_eq!(checkpoints.newest(), Some(state(epoch)));
-        }
-    }
-
-    /// The file that holds `epoch`.
-    fn file_of(checkpoints: &Checkpoints, epoch: u64) -> PathBuf {
-        let holds = |path: &PathBuf| checkpoints.read(path).is_ok_and(|state| state.position.epoch == epoch);
-        checkpoints.files().into_iter().find(holds).expect("it was saved")
-    }
-
-    #[test]
-    fn two_are_kept() {
-        let dir = tempfile::tempdir().unwrap();
-        for epoch in 1..=5 {
-            let checkpoints = Checkpoints::new(dir.path(), binding());
-            assert_eq!(
-                checkpoints.newest().map(|s| s.position.epoch),
-                (epoch > 1).then_some(epoch - 1)
-            );
-            checkpoints.save(&state(epoch)).unwrap();
-        }
-        let checkpoints = Checkpoints::new(dir.path(), binding());
-        assert_eq!(checkpoints.files().len(), 2);
-        file_of(&checkpoints, 4);
-        file_of(&checkpoints, 5);
-    }
-
-    #[test]
-    fn half_a_file_falls_back_to_the_other() {
-        let dir = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(dir.path(), binding());
-        checkpoints.save(&state(1)).unwrap();
-        checkpoints.save(&state(2)).unwrap();
-        let newest = file_of(&checkpoints, 2);
-        let bytes = fs::read(&newest).unwrap();
-        fs::write(&newest, &bytes[..bytes.len() - 3]).unwrap();
-        assert_eq!(checkpoints.newest(), Some(state(1)));
-    }
-
-    #[test]
-    fn a_flipped_bit_falls_back_to_the_other_wherever_it_is() {
-        let dir = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(dir.path(), binding());
-        checkpoints.save(&state(1)).unwrap();
-        checkpoints.save(&state(2)).unwrap();
-        let newest = file_of(&checkpoints, 2);
-        let bytes = fs::read(&newest).unwrap();
-        for place in (0..bytes.len()).step_by(17) {
-            let mut flipped = bytes.clone();
-            flipped[place] ^= 1 << (place % 8);
-            fs::write(&newest, &flipped).unwrap();
-            assert_eq!(checkpoints.newest(), Some(state(1)), "byte {place}");
-        }
-    }
-
-    #[test]
-    fn a_checkpoint_of_an_older_format_is_not_used() {
-        let dir = tempfile::tempdir().unwrap();
-        let checkpoints = Checkpoints::new(dir.path(), binding());
-        checkpoints.save(&state(1)).unwrap();
-        let bytes = fs::read(file_of(&checkpoints, 1)).unwrap();
-        fs::remove_file(file_of(&checkpoints, 1)).unwrap();
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let needle = format!("\\\"format\\\":{FORMAT}");
-        let at = text.find(&needle).expect("the header is JSON in a JSON string") + needle.len() - 1;
-        let mut older = bytes.clone();
-        older[at] = b'1';
-        fs::write(dir.path().join(name_of(&Digest::of(&older))), older).unwrap();
-        assert_eq!(checkpoints.newest(), None);
-    }
-
-    #[test]
-    fn a_checkpoint_of_another_key_device_thread_count_or_library_is_not_used() {
-        let dir = tempfile::tempdir().unwrap();
-        Checkpoints::new(dir.path(), binding()).save(&state(1)).unwrap();
-        let others = [
-            Binding {
-                key: "x".into(),
-                ..binding()
-            },
-            Binding {
-                device: "cuda".into(),
-                ..binding()
-            },
-            Binding {
-                threads: 1,
-                ..binding()
-            },
-            Binding {
-                library: "x".into(),
-                ..binding()
-            },
-        ];
-        for other in others {
-            assert_eq!(Checkpoints::new(dir.path(), other).newest(), None);
-        }
-    }
-}
+#[path = "checkpoint_tests.rs"]
+mod tests;

@@ -62,6 +62,8 @@ pub struct Plan {
 /// Who watches: progress goes out, a request to stop comes in.
 pub trait Watcher {
     fn progress(&self, done: u64, total: u64, values: &BTreeMap<String, f64>);
+    /// Something the user should know.
+    fn note(&self, text: String);
     fn should_stop(&self) -> bool;
 }
 
@@ -243,6 +245,9 @@ impl Training<'_> {
     fn resume<M: Module>(&self, model: M) -> Result<Running<M>, FitError> {
         let mut adam = Adam::new(self.plan.learning_rate);
         let Some(state) = self.checkpoints.newest() else {
+            if let Some(text) = self.checkpoints.passed_over() {
+                self.watcher.note(text);
+            }
             return Ok(Running {
                 model,
                 adam,

@@ -17,6 +17,8 @@ pub struct Patience(pub Cell<u64>);
 impl Watcher for Patience {
     fn progress(&self, _: u64, _: u64, _: &BTreeMap<String, f64>) {}
 
+    fn note(&self, _: String) {}
+
     fn should_stop(&self) -> bool {
         let left = self.0.get();
         self.0.set(left.saturating_sub(1));

@@ -176,7 +176,8 @@ impl Walk<'_> {
             }
             action.remade = true;
             self.note(&format!("{} runs again: {NEEDED}", self.info(&maker, 0, "")));
-            self.run_again(maker);
+            // Not forced: another run may be bringing the same bytes back, and then they are taken.
+            self.run_again(maker, false);
         }
         // Resolved anew afterwards, since its inputs may be others then.
         let action = self.actions.remove(&digest).expect("taken from the map");
@@ -223,10 +224,10 @@ impl Walk<'_> {
         Failure::bad_input(what)
     }
 
-    /// A finished action runs although the store has its result.
-    pub(super) fn run_again(&mut self, digest: Digest) {
+    /// A finished action runs again: with `force` although the store has all of its bytes.
+    pub(super) fn run_again(&mut self, digest: Digest, force: bool) {
         let action = self.actions.get_mut(&digest).expect("finished actions are known");
-        (action.status, action.force) = (Status::Pending, true);
+        (action.status, action.force) = (Status::Pending, force);
         for node in action.nodes.clone() {
             self.schedule.reopen(node);
         }

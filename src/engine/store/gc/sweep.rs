@@ -44,13 +44,18 @@ impl Store {
             if lock.is_none() && !only_say {
                 continue;
             }
-            for dead in self.dead(&key, None)? {
+            // An evicted result may be half made again: its checkpoints are as good as those of an action never finished.
+            let finished = self.lookup(&key).is_some_and(|manifest| manifest.complete());
+            for dead in self.dead(&key, None, finished)? {
                 take(&dead, &mut sum.attempts)?;
             }
-            let finished = self.manifest(&key).is_some();
-            if !finished && old.is_some_and(|age| newest(&path).is_none_or(|at| older(at, age, now))) {
+            let begun = || match self.manifest(&key) {
+                Some(_) => self.checkpoints_dir(&key),
+                None => path.clone(),
+            };
+            if !finished && old.is_some_and(|age| newest(&begun()).is_none_or(|at| older(at, age, now))) {
                 if !self.any_in_use(&path)? {
-                    take(&path, &mut sum.abandoned)?;
+                    take(&begun(), &mut sum.abandoned)?;
                 }
             } else {
                 for (_, path, _) in temporary(&path)? {

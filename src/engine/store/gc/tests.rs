@@ -212,6 +212,39 @@ fn attempts_of_finished_actions_go_and_those_of_unfinished_ones_only_with_age() 
 }
 
 #[test]
+fn checkpoints_of_an_evicted_result_that_is_being_made_again_go_only_with_age() {
+    let (_dir, store) = scratch();
+    publish(&store, &action(1), Some("a"), Some("1")).unwrap();
+    store.gc(&data()).unwrap();
+    let checkpoints = store.checkpoints_dir(&action(1).digest());
+    fs::create_dir(&checkpoints).unwrap();
+    store.gc(&garbage()).unwrap();
+    assert!(checkpoints.exists());
+    let old = Selection {
+        unused_for: Some(Duration::ZERO),
+        ..garbage()
+    };
+    store.gc(&old).unwrap();
+    assert!(!checkpoints.exists());
+    assert!(
+        store.attempt_dir(&action(1).digest(), 1).exists(),
+        "its manifest names it"
+    );
+}
+
+#[test]
+fn garbage_goes_although_a_manifest_cannot_be_rewritten() {
+    let (_dir, store) = scratch();
+    publish(&store, &action(1), Some("a"), Some("1")).unwrap();
+    put(&store, b"nobody's");
+    // A folder in the place of the lock stands for a disk without room for the manifest.
+    fs::remove_dir_all(store.work_dir(&action(1).digest())).unwrap();
+    fs::create_dir(store.root().join("locks").join(action(1).digest().hex())).unwrap();
+    assert!(store.gc(&data()).is_err());
+    assert!(is_there(&store, b"a") && !is_there(&store, b"nobody's"));
+}
+
+#[test]
 fn records_of_invocations_go_with_age_unless_they_still_run() {
     let (_dir, store) = scratch();
     let running = record_run(&store, "r1", "x", LONG_AGO, &[]);

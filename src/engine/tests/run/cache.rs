@@ -297,7 +297,7 @@ fn evicted_bytes_that_come_back_otherwise_fail_their_reader_with_advice() {
 }
 
 /// Gives up the data of all results.
-fn evict(lab: &Lab) {
+pub fn evict(lab: &Lab) {
     let roles = vec!["points".to_owned()];
     let done = lab
         .store

@@ -1,8 +1,11 @@
 //! Jobs that fail, and what becomes of the others.
 
-use super::lab::{Lab, behaves, says, worker};
+use super::lab::{Lab, Log, behaves, registry, says, worker};
 use moelab_engine::job::FailureKind;
+use moelab_engine::run::run;
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 fn failing(behave: &str) -> moelab_engine::run::FailedAction {
     let mut lab = Lab::new();
@@ -185,4 +188,13 @@ fn a_program_that_is_no_worker_is_told_with_what_it_said() {
         report.failures[0].message.contains("cannot open libtorch.so"),
         "{report:?}"
     );
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_told_to_a_worker_is_refused_before_anything_runs() {
+    let mut lab = Lab::new();
+    lab.stage("a", says("a"), &[]);
+    lab.options.data = OsStr::from_bytes(b"d\xffta").into();
+    let error = run(&lab.plan, &registry(), &lab.store, &lab.options, &mut Log::default()).unwrap_err();
+    assert_eq!(error.exit_code(), 2, "{error}");
 }

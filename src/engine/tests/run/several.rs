@@ -1,5 +1,6 @@
 //! Several runs on one store, or on one device.
 
+use super::cache::evict;
 use super::lab::{Lab, Log, RUNNER, behaves, grid, registry, says};
 use moelab_engine::job::Event;
 use moelab_engine::run::{Devices, Ended, JobInfo, Observer, RunReport, run};
@@ -25,6 +26,11 @@ pub fn runner(dir: &Path) {
         }
         "wait_for:go" => {
             lab.stage("a", behaves("a", "wait_for:go"), &[]);
+            lab.run();
+        }
+        "read:go" => {
+            let a = lab.stage("a", behaves("a", "wait_for:go"), &[]);
+            lab.stage("b", says("b"), &[a]);
             lab.run();
         }
         "grid" => {
@@ -198,6 +204,37 @@ fn waiting_for_another_run_takes_no_slot() {
     };
     let report = lab.watched(&mut observer);
     assert_eq!((report.executed, report.waited), (2, 1), "{report:?}");
+    assert!(holder.wait().unwrap().success());
+}
+
+#[test]
+fn evicted_bytes_that_another_run_brings_back_are_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut lab = Lab::at(dir.path());
+    let go = lab.options.data.join("go");
+    let a = lab.stage("a", behaves("a", "wait_for:go"), &[]);
+    fs::write(&go, "").unwrap();
+    lab.run();
+    evict(&lab);
+    fs::remove_file(&go).unwrap();
+    let mut holder = start_runner(dir.path(), "read:go");
+    let key = lab.results("echo").remove(0).key();
+    while lab.store.held(&key).is_none() {
+        std::thread::yield_now();
+    }
+    lab.stage("c", says("c"), &[a]);
+    let mut observer = On {
+        event: |_: &JobInfo, event: &Event| {
+            if let Event::Waiting { .. } = event {
+                fs::write(&go, "").unwrap();
+            }
+        },
+        finished: |_: &JobInfo, _: &Ended| (),
+        note: |_: &str| (),
+        log: Log::default(),
+    };
+    let report = lab.watched(&mut observer);
+    assert_eq!((report.executed, report.waited), (1, 1), "{report:?}");
     assert!(holder.wait().unwrap().success());
 }
 
