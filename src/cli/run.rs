@@ -94,8 +94,8 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
         }
         RunFormat::Text => {}
     }
-    if report.interrupted {
-        let signal = watched.signal.load(Ordering::Relaxed);
+    // A signal to a worker alone interrupts a run as well.
+    if let (true, signal @ 1..) = (report.interrupted, watched.signal.load(Ordering::Relaxed)) {
         code = 128_u8.saturating_add(u8::try_from(signal).unwrap_or(0));
     }
     Ok(ExitCode::from(code))

@@ -110,8 +110,9 @@ pub fn available() -> Vec<Choice> {
 }
 
 /// What the provenance of a result should say about the libraries that computed it: `libtorch` (version),
-/// `cpu_capability` (the instruction set libtorch chose at run time), `cuda` (devices found), and so on. Only facts about
-/// the library and machine, no settings of a job. A program without libtorch reports `libtorch: absent`.
+/// `cpu_capability` (the instruction set libtorch chose at run time), `cuda` (devices found), and so on, and the models of
+/// the processors, where Linux tells them. Only facts about the library and machine, no settings of a job. A program
+/// without libtorch reports `libtorch: absent`.
 pub fn library_info() -> BTreeMap<String, String> {
     #[cfg(feature = "tch")]
     return torch::library_info();

@@ -15,7 +15,8 @@ use super::choice::{Choice, DeviceError};
 use super::{Device, Settings};
 use burn::backend::DispatchDevice;
 use burn::tensor::Tensor;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -104,7 +105,32 @@ pub(super) fn library_info() -> BTreeMap<String, String> {
         info.insert("cudart".to_owned(), tch::utils::version_cudart().to_string());
         info.insert("cudnn".to_owned(), tch::utils::version_cudnn().to_string());
     }
+    info.extend(models());
     info
+}
+
+/// The models of the processor and the GPUs, and the GPUs' driver: other ones may give other last bits.
+fn models() -> Vec<(String, String)> {
+    let field = |file: &Path, name: &str| {
+        let text = std::fs::read_to_string(file).ok()?;
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let nvidia = Path::new("/proc/driver/nvidia");
+    let gpus = std::fs::read_dir(nvidia.join("gpus")).into_iter().flatten().flatten();
+    let gpus: BTreeSet<String> = gpus
+        .filter_map(|gpu| field(&gpu.path().join("information"), "Model"))
+        .collect();
+    let gpus = (!gpus.is_empty()).then(|| Vec::from_iter(gpus).join(", "));
+    let found = [
+        ("cpu", field(Path::new("/proc/cpuinfo"), "model name")),
+        ("gpu", gpus),
+        ("gpu_driver", field(&nvidia.join("version"), "NVRM version")),
+    ];
+    found
+        .into_iter()
+        .filter_map(|(name, model)| Some((name.to_owned(), model?)))
+        .collect()
 }
 
 /// Whether a tensor is libtorch's, with or without autodiff.
