@@ -1,5 +1,6 @@
 //! From experiments to one tidy frame: a line per metric and action behind it.
 
+use crate::definition;
 use crate::error::ResultsError;
 use crate::gaps;
 use crate::input::{Input, Reading};
@@ -71,7 +72,7 @@ struct Line<'a> {
 
 pub(crate) fn collect(inputs: &[Input]) -> Result<Collected, ResultsError> {
     check(inputs)?;
-    let mut notes = Vec::new();
+    let mut notes = definition::notes(inputs.iter());
     let mut parts = Vec::new();
     for input in inputs {
         let grid = Grid::of(input);

@@ -11,6 +11,7 @@ mod sides;
 mod view;
 
 use crate::collect::read_all;
+use crate::definition;
 use crate::error::ResultsError;
 use crate::render::{Format, write};
 use crate::source::Source;
@@ -100,7 +101,8 @@ impl Comparison {
         for (index, adjusted) in tested.into_iter().zip(holm::adjusted(&p)) {
             rows[index].holm = Some(adjusted);
         }
-        let mut notes = view::reading(&rows);
+        let mut notes = definition::notes(surveyed.iter().map(|(input, _)| input));
+        notes.extend(view::reading(&rows));
         notes.extend(joined.notes);
         notes.extend(a.notes.iter().cloned());
         notes.extend(b.notes.iter().filter(|note| !a.notes.contains(note)).cloned());

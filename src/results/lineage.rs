@@ -85,8 +85,9 @@ impl Lineage {
         Some(Self { steps })
     }
 
-    /// Of the action whose key begins so, by the store alone. Of several actions that made the same bytes, one of the same
-    /// experiment counts as the maker; a setting that took its value from a stage stands as a plain setting.
+    /// Of the action whose key begins so, by the store alone. Of several actions that made the same bytes, one that the
+    /// result came from by another way counts as the maker, else one of the same experiment; a setting that took its
+    /// value from a stage stands as a plain setting.
     pub fn stored(store: &Store, prefix: &str) -> Result<Self, ResultsError> {
         let all = store.manifests();
         let found: Vec<&Digest> = all.keys().filter(|key| key.hex().starts_with(prefix)).collect();
@@ -96,26 +97,33 @@ impl Lineage {
                 found: found.len(),
             });
         };
+        Ok(Self::among(all.values(), &all[key]))
+    }
+
+    /// Of one of these actions.
+    fn among<'a>(all: impl Iterator<Item = &'a Manifest>, manifest: &Manifest) -> Self {
         let mut makers: BTreeMap<Digest, Vec<&Manifest>> = BTreeMap::new();
-        for manifest in all.values() {
+        for manifest in all {
             for output in manifest.outputs.values() {
                 makers.entry(output.digest).or_default().push(manifest);
             }
         }
         let mut lineage = Self { steps: Vec::new() };
-        lineage.add(&all[key], &makers, &mut BTreeMap::new());
-        Ok(lineage)
+        lineage.add(manifest, &makers, &mut BTreeMap::new());
+        lineage
     }
 
     fn add(
         &mut self,
         manifest: &Manifest,
         makers: &BTreeMap<Digest, Vec<&Manifest>>,
-        known: &mut BTreeMap<Digest, usize>,
+        known: &mut BTreeMap<Digest, Option<usize>>,
     ) -> usize {
-        if let Some(position) = known.get(&manifest.key()) {
+        if let Some(Some(position)) = known.get(&manifest.key()) {
             return *position;
         }
+        // What passes its input on, as `select` does, made the same bytes and is not their maker.
+        known.insert(manifest.key(), None);
         let mut read: Vec<(String, Axes, Digest)> = Vec::new();
         for (name, input) in &manifest.action.inputs {
             match input {
@@ -126,26 +134,34 @@ impl Lineage {
             }
         }
         let origin = &manifest.provenance.origin;
-        let mut feeds = Vec::new();
-        for (name, axes, digest) in read {
-            let candidates = makers.get(&digest).map(Vec::as_slice).unwrap_or_default();
-            let akin = |maker: &&&Manifest| maker.provenance.origin.experiment == origin.experiment;
-            let maker = candidates.iter().find(akin).or(candidates.first());
-            let maker = maker.map(|maker| self.add(maker, makers, known));
-            feeds.push(Feed {
-                name,
-                axes,
-                digest,
-                maker,
-            });
+        let candidates = |digest: &Digest| makers.get(digest).map(Vec::as_slice).unwrap_or_default();
+        // What has one maker comes first: it says which of several made the rest.
+        let mut order: Vec<usize> = (0..read.len()).collect();
+        order.sort_by_key(|&input| candidates(&read[input].2).len());
+        let mut found: Vec<Option<usize>> = vec![None; read.len()];
+        for input in order {
+            let standing = |maker: &&&Manifest| known.get(&maker.key()).copied();
+            let possible = candidates(&read[input].2).iter();
+            let possible: Vec<_> = possible.filter(|maker| standing(maker) != Some(None)).collect();
+            let akin = |maker: &&&&Manifest| maker.provenance.origin.experiment == origin.experiment;
+            let here = possible.iter().find(|maker| standing(maker).is_some());
+            let maker = here.or(possible.iter().find(akin)).or(possible.first()).copied();
+            found[input] = maker.map(|maker| self.add(maker, makers, known));
         }
+        let feed = |((name, axes, digest), maker)| Feed {
+            name,
+            axes,
+            digest,
+            maker,
+        };
+        let feeds = read.into_iter().zip(found).map(feed).collect();
         self.steps.push(Step {
             stage: origin.stage.clone(),
             axes: origin.axes.clone(),
             manifest: manifest.clone(),
             feeds,
         });
-        known.insert(manifest.key(), self.steps.len() - 1);
+        known.insert(manifest.key(), Some(self.steps.len() - 1));
         self.steps.len() - 1
     }
 
