@@ -50,7 +50,10 @@ pub(crate) fn notes(input: &Input, grid: &Grid, rows: &[String], found: &Reading
     }
     let mut metrics = BTreeMap::<(Place, &str, &str, BTreeSet<u64>), BTreeSet<usize>>::new();
     for ((place, status, message, metric), seeds) in seeds {
-        metrics.entry((place, status, message, seeds)).or_default().insert(metric);
+        metrics
+            .entry((place, status, message, seeds))
+            .or_default()
+            .insert(metric);
     }
     let mut shared: BTreeMap<Gap<'_>, Vec<Place>> = BTreeMap::new();
     for ((place, status, message, seeds), metrics) in metrics {
