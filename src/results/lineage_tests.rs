@@ -75,11 +75,17 @@ fn made(stage: &str, read: &[(&str, &str)], outputs: &[(&str, &str)]) -> Manifes
             version: 1,
             config: serde_json::json!({}),
             seed: None,
-            inputs: read.iter().map(|(port, bytes)| ((*port).to_owned(), InputKey::One(of(bytes)))).collect(),
+            inputs: read
+                .iter()
+                .map(|(port, bytes)| ((*port).to_owned(), InputKey::One(of(bytes))))
+                .collect(),
             sources: BTreeMap::new(),
             outputs: BTreeMap::new(),
         },
-        outputs: outputs.iter().map(|(name, bytes)| ((*name).to_owned(), output(bytes))).collect(),
+        outputs: outputs
+            .iter()
+            .map(|(name, bytes)| ((*name).to_owned(), output(bytes)))
+            .collect(),
         values: BTreeMap::new(),
         provenance: Provenance {
             origin: Origin {
@@ -101,7 +107,7 @@ fn of_makers_of_equal_bytes_the_one_already_behind_the_result_counts() {
         let score = made("score", &[("a_labels", "labels"), ("codes", "codes")], &[]);
         let all = [load("8"), load("16"), train, score];
         let lineage = Lineage::among(all.iter(), &all[3]);
-        assert_eq!(stages(&lineage), [&format!("load_{side}"), "train", "score"]);
+        assert_eq!(stages(&lineage), [format!("load_{side}").as_str(), "train", "score"]);
         assert_eq!(lineage.last().feeds[0].maker, Some(0), "the inputs keep their order");
     }
 }
