@@ -1,33 +1,27 @@
 //! Quantities that share a name and are not read from the same place.
 
 use crate::input::{Input, Metric, Reading, Reduce};
+use crate::source::distinct;
 
 /// One note per name that experiments set beside each other read differently. What is written decides: stages of other
 /// names may do the same, and stages of one name may not.
 pub(crate) fn notes<'a>(inputs: impl Iterator<Item = &'a Input>) -> Vec<String> {
-    // Name → definition → experiments, all in order of appearance.
-    let mut names: Vec<(&str, Vec<(String, Vec<&str>)>)> = Vec::new();
-    for (input, metric) in inputs.flat_map(|input| input.metrics.iter().map(move |metric| (input, metric))) {
-        let definitions = entry(&mut names, metric.name.as_str());
-        entry(definitions, written(metric)).push(&input.experiment);
-    }
-    let differing = names.iter().filter(|(_, definitions)| definitions.len() > 1);
-    let said = differing.map(|(name, definitions)| {
-        let said = definitions
-            .iter()
-            .map(|(what, at)| format!("{what} in {}", at.join(", ")));
-        format!("`{name}` is {}", said.collect::<Vec<_>>().join(" and "))
-    });
-    said.collect()
-}
-
-/// The value at a key, which is new and empty if need be.
-fn entry<K: PartialEq, V>(known: &mut Vec<(K, Vec<V>)>, key: K) -> &mut Vec<V> {
-    let at = known.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
-        known.push((key, Vec::new()));
-        known.len() - 1
-    });
-    &mut known[at].1
+    let all: Vec<(&Input, &Metric)> = inputs
+        .flat_map(|input| input.metrics.iter().map(move |metric| (input, metric)))
+        .collect();
+    let note = |name: String| {
+        let of_name = || all.iter().filter(|(_, metric)| metric.name == name);
+        let definitions = distinct(of_name().map(|(_, metric)| written(metric)).collect());
+        let said = definitions.iter().map(|definition| {
+            let meant = of_name().filter(|(_, metric)| written(metric) == *definition);
+            let meant: Vec<&str> = meant.map(|(input, _)| input.experiment.as_str()).collect();
+            format!("{definition} in {}", meant.join(", "))
+        });
+        let said: Vec<String> = said.collect();
+        (said.len() > 1).then(|| format!("`{name}` is {}", said.join(" and ")))
+    };
+    let names = distinct(all.iter().map(|(_, metric)| metric.name.clone()).collect());
+    names.into_iter().filter_map(note).collect()
 }
 
 /// `evaluation.acc`, `moe.history.loss (last)`.
