@@ -1,5 +1,6 @@
 //! From a result back to everything it was made from.
 
+mod reports;
 mod view;
 
 use crate::error::ResultsError;

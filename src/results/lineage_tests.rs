@@ -28,7 +28,7 @@ fn a_result_leads_back_to_all_it_was_made_from() {
     assert_eq!(stages(&lineage), ["train", "score"]);
     let feed = &lineage.last().feeds[0];
     assert_eq!((feed.name.as_str(), feed.maker), ("history", Some(0)));
-    let text = lineage.text(&bench.store);
+    let text = lineage.text(&bench.store, 120);
     for part in [
         "score (evaluate, version 1) alpha=10 seed=1",
         "from train",
