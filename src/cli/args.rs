@@ -230,7 +230,7 @@ pub struct Table {
     #[arg(long = "where", value_name = "AXIS=VALUE")]
     pub conditions: Vec<String>,
     /// Text fits the terminal; md and latex are pivoted as the experiment says; csv, parquet and json are tidy.
-    /// Without it the ending of `--to` decides, and text is the rest.
+    /// Without it the ending of `--to` decides; text where there is none.
     #[arg(long)]
     pub format: Option<TableFormat>,
     /// One row per seed, not aggregated (csv, parquet, json).

@@ -87,8 +87,8 @@ impl Lineage {
     }
 
     /// Of the action whose key begins so, by the store alone. Of several actions that made the same bytes, one that the
-    /// result came from by another way counts as the maker, else one of the same experiment; a setting that took its
-    /// value from a stage stands as a plain setting.
+    /// result came from by another way counts as the maker, else one that did not pass them on as `select` does, else one
+    /// of the same experiment; a setting that took its value from a stage stands as a plain setting.
     pub fn stored(store: &Store, prefix: &str) -> Result<Self, ResultsError> {
         let all = store.manifests();
         let found: Vec<&Digest> = all.keys().filter(|key| key.hex().starts_with(prefix)).collect();
@@ -123,30 +123,25 @@ impl Lineage {
         if let Some(Some(position)) = known.get(&manifest.key()) {
             return *position;
         }
-        // What passes its input on, as `select` does, made the same bytes and is not their maker.
+        // Until it is done it is under way: nothing it came from was made by it.
         known.insert(manifest.key(), None);
-        let mut read: Vec<(String, Axes, Digest)> = Vec::new();
-        for (name, input) in &manifest.action.inputs {
-            match input {
-                InputKey::One(digest) => read.push((name.clone(), Axes::new(), *digest)),
-                InputKey::Gathered(members) => {
-                    read.extend(members.iter().map(|m| (name.clone(), m.axes.clone(), m.digest)));
-                }
-            }
-        }
         let origin = &manifest.provenance.origin;
+        let read = inputs(manifest);
         let candidates = |digest: &Digest| makers.get(digest).map(Vec::as_slice).unwrap_or_default();
         // What has one maker comes first: it says which of several made the rest.
         let mut order: Vec<usize> = (0..read.len()).collect();
         order.sort_by_key(|&input| candidates(&read[input].2).len());
         let mut found: Vec<Option<usize>> = vec![None; read.len()];
         for input in order {
-            let standing = |maker: &&&Manifest| known.get(&maker.key()).copied();
-            let possible = candidates(&read[input].2).iter();
-            let possible: Vec<_> = possible.filter(|maker| standing(maker) != Some(None)).collect();
-            let akin = |maker: &&&&Manifest| maker.provenance.origin.experiment == origin.experiment;
-            let here = possible.iter().find(|maker| standing(maker).is_some());
-            let maker = here.or(possible.iter().find(akin)).or(possible.first()).copied();
+            let digest = &read[input].2;
+            let finished = candidates(digest)
+                .iter()
+                .filter(|maker| known.get(&maker.key()) != Some(&None));
+            let maker = finished.min_by_key(|maker| {
+                let foreign = maker.provenance.origin.experiment != origin.experiment;
+                let passes_on = inputs(maker).iter().any(|(_, _, read)| read == digest);
+                (!known.contains_key(&maker.key()), passes_on, foreign)
+            });
             found[input] = maker.map(|maker| self.add(maker, makers, known));
         }
         let feed = |((name, axes, digest), maker)| Feed {
@@ -174,6 +169,20 @@ impl Lineage {
     pub fn manifest(&self) -> &Manifest {
         &self.last().manifest
     }
+}
+
+/// What an action read: the port, for a member of a fan-in its axes, and the bytes.
+fn inputs(manifest: &Manifest) -> Vec<(String, Axes, Digest)> {
+    let mut read = Vec::new();
+    for (name, input) in &manifest.action.inputs {
+        match input {
+            InputKey::One(digest) => read.push((name.clone(), Axes::new(), *digest)),
+            InputKey::Gathered(members) => {
+                read.extend(members.iter().map(|m| (name.clone(), m.axes.clone(), m.digest)));
+            }
+        }
+    }
+    read
 }
 
 /// The numbers behind a metric in the cells that a filter takes, one per action.

@@ -116,9 +116,11 @@ fn of_makers_of_equal_bytes_the_one_already_behind_the_result_counts() {
 fn what_passes_bytes_on_did_not_make_them() {
     let cluster = made("cluster", &[], &[("clusters", "found")]);
     let select = made("select", &[("candidates", "found")], &[("clusters", "found")]);
+    let teach = made("teach", &[("clusters", "found")], &[]);
     for all in [[&cluster, &select], [&select, &cluster]] {
-        let lineage = Lineage::among(all.into_iter(), &select);
-        assert_eq!(stages(&lineage), ["cluster", "select"]);
+        let behind = |manifest| Lineage::among(all.into_iter(), manifest);
+        assert_eq!(stages(&behind(&select)), ["cluster", "select"]);
+        assert_eq!(stages(&behind(&teach)), ["cluster", "teach"]);
     }
 }
 

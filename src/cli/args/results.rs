@@ -32,7 +32,7 @@ pub struct Compare {
     #[arg(long = "set", value_name = "PARAM=VALUE")]
     pub overrides: Vec<String>,
     /// csv, parquet and json have all digits and more columns.
-    /// Without it the ending of `--to` decides, and text is the rest.
+    /// Without it the ending of `--to` decides; text where there is none.
     #[arg(long)]
     pub format: Option<TableFormat>,
     /// Write to a file (needed for parquet).
