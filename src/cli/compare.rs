@@ -49,6 +49,13 @@ fn sides(args: &Compare) -> Result<(Setup, Option<Setup>), Exit> {
         (None, Some(_)) => Ok((Setup::of(&args.a, &args.overrides)?, None)),
         (None, None) => {
             let (a, mut b) = (Setup::of(&args.a, &[])?, Setup::of(&args.a, &args.overrides)?);
+            if a.experiment.params == b.experiment.params {
+                return Err(Exit::Usage(format!(
+                    "--set {} changes nothing: `{}` says so already\n  = set another value",
+                    args.overrides.join(" --set "),
+                    a.experiment.name
+                )));
+            }
             // As it would be typed, so that hints can be followed.
             for set in &args.overrides {
                 b.experiment.name += &format!(" --set {set}");
