@@ -230,7 +230,7 @@ pub struct Table {
     #[arg(long = "where", value_name = "AXIS=VALUE")]
     pub conditions: Vec<String>,
     /// Text fits the terminal; md and latex are pivoted as the experiment says; csv, parquet and json are tidy.
-    /// Without it the ending of `--to` decides, and text is the rest.
+    /// Without it the ending of `--to` decides; text where there is none.
     #[arg(long)]
     pub format: Option<TableFormat>,
     /// One row per seed, not aggregated (csv, parquet, json).
@@ -358,6 +358,7 @@ pub struct Doctor {
 
 #[derive(clap::Args)]
 pub struct Completions {
+    /// That of which shell.
     pub shell: clap_complete::Shell,
 }
 
@@ -366,4 +367,19 @@ pub struct ManPages {
     /// Write the pages of all commands to this folder.
     #[arg(long, value_name = "DIR")]
     pub to: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_option_says_what_it_does() {
+        for command in Args::command().get_subcommands() {
+            let silent = command.get_arguments().filter(|arg| arg.get_help().is_none());
+            let silent: Vec<&str> = silent.map(|arg| arg.get_id().as_str()).collect();
+            assert!(silent.is_empty(), "{}: {silent:?}", command.get_name());
+        }
+    }
 }

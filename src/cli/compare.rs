@@ -12,8 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub fn main(common: &Common, args: &Compare) -> Result<ExitCode, Exit> {
-    let a = Setup::of(&args.a, &args.overrides)?;
-    let b = args.b.as_ref().map(|b| Setup::of(b, &args.overrides)).transpose()?;
+    let (a, b) = sides(args)?;
     let store = store_if_any(&common.store)?;
     let data = std::path::absolute(&common.data)?;
     let source = a.source(store.as_ref(), &data);
@@ -23,7 +22,7 @@ pub fn main(common: &Common, args: &Compare) -> Result<ExitCode, Exit> {
             let (axis, values) = two_values(text)?;
             Question::Axis { source, axis, values }
         }
-        (None, None) => unreachable!("one of both is required"),
+        (None, None) => unreachable!("without a second experiment and an axis, --set makes the second"),
     };
     let filter = Filter::parse(None, &args.conditions).map_err(|e| Exit::Usage(e.to_string()))?;
     let comparison = Comparison::build(&question, &args.metrics, &filter)?;
@@ -31,6 +30,39 @@ pub fn main(common: &Common, args: &Compare) -> Result<ExitCode, Exit> {
         comparison.render(format)
     })?;
     Ok(ExitCode::from(if comparison.complete() { 0 } else { 4 }))
+}
+
+/// The experiments that are compared; one alone if an axis of it is.
+fn sides(args: &Compare) -> Result<(Setup, Option<Setup>), Exit> {
+    match (&args.b, &args.axis) {
+        (Some(b), _) => {
+            let (a, b) = (Setup::of(&args.a, &args.overrides)?, Setup::of(b, &args.overrides)?);
+            if a.experiment.file.canonicalize()? == b.experiment.file.canonicalize()? {
+                let name = &a.experiment.name;
+                return Err(Exit::Usage(format!(
+                    "A and B are both `{name}`\n  = `moelab compare {name} --set PARAM=VALUE` compares it as it is written \
+                     with what --set makes of it"
+                )));
+            }
+            Ok((a, Some(b)))
+        }
+        (None, Some(_)) => Ok((Setup::of(&args.a, &args.overrides)?, None)),
+        (None, None) => {
+            let (a, mut b) = (Setup::of(&args.a, &[])?, Setup::of(&args.a, &args.overrides)?);
+            if a.experiment.params == b.experiment.params {
+                return Err(Exit::Usage(format!(
+                    "--set {} changes nothing: `{}` says so already\n  = set another value",
+                    args.overrides.join(" --set "),
+                    a.experiment.name
+                )));
+            }
+            // As it would be typed, so that hints can be followed.
+            for set in &args.overrides {
+                b.experiment.name += &format!(" --set {set}");
+            }
+            Ok((a, Some(b)))
+        }
+    }
 }
 
 /// `method=moa,moa_plus`; values are YAML, so `classes=[0,1],[3,8]` are two lists.

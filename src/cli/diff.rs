@@ -7,6 +7,7 @@ use crate::setup::{Setup, print, store_if_any};
 use crate::show::{is_key, unfinished};
 use moelab_engine::plan::select::Filter;
 use moelab_engine::store::Store;
+use moelab_results::ResultsError;
 use moelab_results::diff::Diff;
 use moelab_results::lineage::Lineage;
 use std::path::Path;
@@ -20,6 +21,10 @@ pub fn main(common: &Common, args: &Args) -> Result<ExitCode, Exit> {
         (Some(b), _) => (side(&args.a, None)?, side(b, None)?),
         (None, Some(text)) => {
             let (axis, [a, b]) = two_values(text)?;
+            let filter = Filter::parse(None, &args.pick.conditions).map_err(|e| Exit::Usage(e.to_string()))?;
+            if filter.conditions.iter().any(|(name, _)| *name == axis) {
+                return Err(ResultsError::Compared { axis }.into());
+            }
             (
                 side(&args.a, Some(format!("{axis}={a}")))?,
                 side(&args.a, Some(format!("{axis}={b}")))?,

@@ -51,6 +51,7 @@ pub const COMPARE: &str = "\
 Examples:
   moelab compare dec-cpu idec-cpu
   moelab compare moa-cpu --axis method=moa,moa_plus
+  moelab compare quickstart --set alpha=10       as written, and with this set
   moelab compare moa-cpu --axis method=moa,moa_plus --metric acc --where 'classes=[0,1]'
 
 Exit code 4: results are missing on a side.";

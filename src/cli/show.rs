@@ -3,6 +3,7 @@
 use crate::args::{Common, One, RunFormat, Show};
 use crate::exit::Exit;
 use crate::setup::{Setup, store_if_any};
+use crate::table::width;
 use moelab_engine::plan::NodeId;
 use moelab_engine::plan::select::Filter;
 use moelab_engine::spec;
@@ -60,7 +61,7 @@ pub fn main(common: &Common, args: &Show) -> Result<ExitCode, Exit> {
         }
     };
     let text = match args.format {
-        RunFormat::Text => lineage.text(existing(common, store.as_ref())?),
+        RunFormat::Text => lineage.text(existing(common, store.as_ref())?, width()),
         RunFormat::Json => format!("{:#}\n", lineage.json()),
     };
     stdout().lock().write_all(text.as_bytes())?;

@@ -59,16 +59,18 @@ pub fn output(
     notes: &[String],
     render: impl Fn(Format) -> Result<Vec<u8>, ResultsError>,
 ) -> Result<(), Exit> {
-    let ending = to.and_then(Path::extension).and_then(|ending| ending.to_str());
-    let of_ending = || match ending {
-        Some("md") => TableFormat::Md,
-        Some("tex") => TableFormat::Latex,
-        Some("csv") => TableFormat::Csv,
-        Some("parquet") => TableFormat::Parquet,
-        Some("json") => TableFormat::Json,
-        _ => TableFormat::Text,
+    let of_ending = || match to.and_then(Path::extension).and_then(|ending| ending.to_str()) {
+        None | Some("txt") => Ok(TableFormat::Text),
+        Some("md") => Ok(TableFormat::Md),
+        Some("tex") => Ok(TableFormat::Latex),
+        Some("csv") => Ok(TableFormat::Csv),
+        Some("parquet") => Ok(TableFormat::Parquet),
+        Some("json") => Ok(TableFormat::Json),
+        Some(ending) => Err(Exit::Usage(format!(
+            "no table is written as .{ending}\n  = end the name with .txt, .md, .tex, .csv, .parquet or .json, or say --format"
+        ))),
     };
-    let format = match format.unwrap_or_else(of_ending) {
+    let format = match format.map_or_else(of_ending, Ok)? {
         TableFormat::Text => Format::Terminal { width: width() },
         TableFormat::Md => Format::Markdown,
         TableFormat::Latex => Format::Latex,
@@ -94,7 +96,8 @@ pub fn output(
     Ok(())
 }
 
-fn width() -> usize {
+/// Characters of a line.
+pub fn width() -> usize {
     if !stdout().is_terminal() {
         // A pager or a script may know better.
         let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());

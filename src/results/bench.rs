@@ -234,7 +234,7 @@ impl Bench {
 
 /// A number in which the sides of a comparison differ by turns.
 fn score(node: &Node) -> f64 {
-    let (alpha, seed) = (node.axes["alpha"].as_u64().unwrap(), seed(node));
+    let (alpha, seed) = (node.axes["alpha"].as_f64().unwrap() as u64, seed(node));
     (alpha * (seed + 1) % 7) as f64 / 10.0
 }
 

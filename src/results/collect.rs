@@ -1,11 +1,13 @@
 //! From experiments to one tidy frame: a line per metric and action behind it.
 
+use crate::definition;
 use crate::error::ResultsError;
 use crate::gaps;
 use crate::input::{Input, Reading};
 use crate::reading::{Found, Histories, Status, read};
-use crate::rows::{Grid, Place, decide};
+use crate::rows::{Grid, Place, Spelling, decide};
 use polars::prelude::*;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of the tidy columns; an axis called like one of them becomes `param.NAME`.
@@ -45,6 +47,8 @@ pub(crate) struct Collected {
     pub(crate) axes: Vec<String>,
     /// Metrics over all experiments, in the order of the columns.
     pub(crate) metrics: Vec<String>,
+    /// How values of the axes are written.
+    pub(crate) spelling: Spelling,
     /// Identity of the data behind each action, by its number in the frame.
     pub(crate) origins: Vec<BTreeSet<String>>,
     pub(crate) notes: Vec<String>,
@@ -62,6 +66,7 @@ pub(crate) fn axis_column(axis: &str) -> String {
 /// One line of the frame.
 struct Line<'a> {
     experiment: &'a str,
+    axes: &'a BTreeMap<String, Value>,
     place: Place,
     seed: Option<u64>,
     metric: usize,
@@ -71,7 +76,7 @@ struct Line<'a> {
 
 pub(crate) fn collect(inputs: &[Input]) -> Result<Collected, ResultsError> {
     check(inputs)?;
-    let mut notes = Vec::new();
+    let mut notes = definition::notes(inputs.iter());
     let mut parts = Vec::new();
     for input in inputs {
         let grid = Grid::of(input);
@@ -94,6 +99,7 @@ pub(crate) fn collect(inputs: &[Input]) -> Result<Collected, ResultsError> {
             .map(|metric| metric.name.clone()),
     );
 
+    let spelling = Spelling::of(inputs.iter());
     let mut columns = Columns::new(axes.clone());
     let mut before = 0;
     for (input, grid, rows, found) in &parts {
@@ -108,6 +114,7 @@ pub(crate) fn collect(inputs: &[Input]) -> Result<Collected, ResultsError> {
                 let (place, found) = (grid.place(index, rows), &found[&(action, metric)]);
                 lines.push(Line {
                     experiment: &input.experiment,
+                    axes: &run.axes,
                     place,
                     seed,
                     metric,
@@ -119,7 +126,7 @@ pub(crate) fn collect(inputs: &[Input]) -> Result<Collected, ResultsError> {
         // Runs come seed by seed within cells; rows may be asked for in another order of axes than the spec's.
         lines.sort_by(|a, b| (&a.place, a.metric, a.seed).cmp(&(&b.place, b.metric, b.seed)));
         for line in &lines {
-            columns.push(line, input, grid, rows, before);
+            columns.push(line, input, &spelling, rows, before);
         }
         before += input.actions.len();
     }
@@ -127,6 +134,7 @@ pub(crate) fn collect(inputs: &[Input]) -> Result<Collected, ResultsError> {
         frame: columns.frame()?,
         axes,
         metrics,
+        spelling,
         origins: inputs
             .iter()
             .flat_map(|input| &input.actions)
@@ -237,11 +245,10 @@ impl Columns {
         }
     }
 
-    fn push(&mut self, line: &Line<'_>, input: &Input, grid: &Grid, rows: &[String], before: usize) {
+    fn push(&mut self, line: &Line<'_>, input: &Input, spelling: &Spelling, rows: &[String], before: usize) {
         for (name, column) in self.names.iter().zip(&mut self.axes) {
-            let at = rows.iter().position(|axis| axis_column(axis) == *name);
-            let text = at.and_then(|at| Some(grid.domains[&rows[at]].text(line.place[at]?).to_owned()));
-            column.push(text);
+            let axis = rows.iter().find(|axis| axis_column(axis) == *name);
+            column.push(axis.and_then(|axis| Some(spelling.text(axis, line.axes.get(axis)?))));
         }
         let action = &input.actions[line.action];
         self.experiment.push(line.experiment.to_owned());

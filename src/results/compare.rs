@@ -11,6 +11,7 @@ mod sides;
 mod view;
 
 use crate::collect::read_all;
+use crate::definition;
 use crate::error::ResultsError;
 use crate::render::{Format, write};
 use crate::source::Source;
@@ -56,12 +57,9 @@ impl Comparison {
     pub fn build(question: &Question<'_>, metrics: &[String], filter: &Filter) -> Result<Self, ResultsError> {
         let metrics = sides::metrics(question, metrics)?;
         let surveyed = sides::survey(question, &metrics)?;
-        let [a, b] = surveyed
-            .each_ref()
-            .map(|(input, _)| Ok::<_, ResultsError>((input, read_all(input)?)));
-        let (a, b) = (a?, b?);
-        let a = Side::of(question, 0, a.0, &a.1, filter)?;
-        let b = Side::of(question, 1, b.0, &b.1, filter)?;
+        let inputs = surveyed.each_ref().map(|(input, _)| input);
+        let side = |which: usize| Side::of(question, which, inputs, &read_all(inputs[which])?, filter);
+        let (a, b) = (side(0)?, side(1)?);
         for side in [&a, &b] {
             if side.samples.values().all(|sample| sample.values.is_empty()) {
                 return Err(ResultsError::NeverRun {
@@ -100,7 +98,8 @@ impl Comparison {
         for (index, adjusted) in tested.into_iter().zip(holm::adjusted(&p)) {
             rows[index].holm = Some(adjusted);
         }
-        let mut notes = view::reading(&rows);
+        let mut notes = definition::notes(inputs.into_iter());
+        notes.extend(view::reading(&rows));
         notes.extend(joined.notes);
         notes.extend(a.notes.iter().cloned());
         notes.extend(b.notes.iter().filter(|note| !a.notes.contains(note)).cloned());

@@ -179,13 +179,52 @@ fn what_cannot_be_compared_is_refused_with_what_there_is() {
         refusal(alphas(&bench, pair, &[])),
         "there is no finished number of alpha=1 in the store\n  = `moelab run e` makes them"
     );
-    let question = Question::Axis {
+    let question = |axis: &str, values| Question::Axis {
         source: bench.source(),
-        axis: "data".into(),
-        values: [json!("here"), json!("there")],
+        axis: axis.into(),
+        values,
     };
-    let said = refusal(Comparison::build(&question, &[], &filter(&[])));
+    let data = question("data", [json!("here"), json!("there")]);
+    let said = refusal(Comparison::build(&data, &[], &filter(&[])));
     assert!(said.starts_with("`data` is no axis of the matrix of `e`"), "{said}");
+    let alpha = question("alpha", [json!(10), json!(1)]);
+    for condition in ["alpha=10", "alpha=7"] {
+        let said = refusal(Comparison::build(&alpha, &[], &filter(&[condition])));
+        assert_eq!(said, "`alpha` is what is compared: leave it out of --where");
+    }
+}
+
+#[test]
+fn one_name_for_two_quantities_is_told() {
+    let bench = Bench::new(EXPERIMENT);
+    let text = EXPERIMENT.replace("experiment: e", "experiment: other");
+    let other = Bench::new(&text.replace("acc: score.acc", "acc: score.score"));
+    bench.run(|_| Fate::Done("cpu"));
+    other.run(|_| Fate::Done("cpu"));
+    let question = Question::Experiments(bench.source(), other.source());
+    let comparison = Comparison::build(&question, &[], &filter(&[])).unwrap();
+    assert_eq!(
+        comparison.notes()[0],
+        "`acc` is score.acc in e and score.score in other"
+    );
+}
+
+#[test]
+fn equal_numbers_of_two_spellings_are_one_row_and_no_difference() {
+    let bench = Bench::new(EXPERIMENT);
+    let text = EXPERIMENT.replace("experiment: e", "experiment: other");
+    let other = Bench::new(&text.replace("[10, 1]", "[1.0, 10.0]"));
+    bench.run(|_| Fate::Done("cpu"));
+    other.run(|_| Fate::Done("cpu"));
+    let question = Question::Experiments(bench.source(), other.source());
+    let both = Comparison::build(&question, &["acc".into()], &filter(&[])).unwrap();
+    let places: Vec<_> = both.rows.iter().map(|row| row.place["alpha"].as_str()).collect();
+    assert_eq!(places, ["10", "1"]);
+    let notes = alphas(&bench, [json!(10.0), json!(1)], &["acc"])
+        .unwrap()
+        .notes()
+        .join("\n");
+    assert!(!notes.contains("differs"), "{notes}");
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub enum ResultsError {
         experiment: String,
         known: String,
     },
+    #[error("`{axis}` is what is compared: leave it out of --where")]
+    Compared { axis: String },
     #[error("{a} and {b} have nothing in common: {why}")]
     NothingInCommon { a: String, b: String, why: String },
     #[error("there is no finished number of {side} in the store\n  = `moelab run {experiment}` makes them")]

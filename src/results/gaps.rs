@@ -31,7 +31,8 @@ pub(crate) fn notes(input: &Input, grid: &Grid, rows: &[String], found: &Reading
         return vec![format!("{name}: nothing has run yet; `moelab run {name}` makes it")];
     }
     let mut places: BTreeSet<Place> = BTreeSet::new();
-    let mut gaps = BTreeMap::<(Place, &str, &str), (BTreeSet<u64>, BTreeSet<usize>)>::new();
+    // Seeds metric by metric: what some metrics lack, others of the same row may have.
+    let mut seeds = BTreeMap::<(Place, &str, &str, usize), BTreeSet<u64>>::new();
     for (index, run) in input.runs.iter().enumerate() {
         for (metric, declared) in input.metrics.iter().enumerate() {
             let Some(&action) = run.actions.get(&declared.stage) else {
@@ -43,13 +44,19 @@ pub(crate) fn notes(input: &Input, grid: &Grid, rows: &[String], found: &Reading
                 continue;
             }
             let message = found.message.as_deref().unwrap_or_default();
-            let (seeds, metrics) = gaps.entry((place, found.status.name(), message)).or_default();
+            let seeds = seeds.entry((place, found.status.name(), message, metric)).or_default();
             seeds.extend(input.actions[action].seeded.then_some(run.seed));
-            metrics.insert(metric);
         }
     }
+    let mut metrics = BTreeMap::<(Place, &str, &str, BTreeSet<u64>), BTreeSet<usize>>::new();
+    for ((place, status, message, metric), seeds) in seeds {
+        metrics
+            .entry((place, status, message, seeds))
+            .or_default()
+            .insert(metric);
+    }
     let mut shared: BTreeMap<Gap<'_>, Vec<Place>> = BTreeMap::new();
-    for ((place, status, message), (seeds, metrics)) in gaps {
+    for ((place, status, message, seeds), metrics) in metrics {
         let gap = Gap {
             status,
             message,
@@ -178,6 +185,21 @@ mod tests {
         assert_eq!(
             notes(build),
             ["mnist-moe: `acc`, `same` failed for seeds 1, 2, 3 at alpha=10: moe: out of memory"]
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_there_is_not_said_to_be_missing() {
+        let mut build = sample(&[(10, &[None, None])]);
+        build.input.metrics.push(field("size", "vae", "size"));
+        build.done(0, "vae", "v0", json!({"size": 10}));
+        build.act(1, "vae", "v1", action(State::Missing(None)));
+        assert_eq!(
+            notes(build),
+            [
+                "mnist-moe: `acc` missing for all 2 seeds at alpha=10",
+                "mnist-moe: `size` missing for seed 1 at alpha=10"
+            ]
         );
     }
 

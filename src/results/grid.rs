@@ -323,7 +323,7 @@ fn seeds(cells: &[&Cell]) -> String {
     let seeded = cells.iter().any(|cell| cell.seeded);
     let counts = || cells.iter().filter(|cell| cell.seeded == seeded).map(|cell| cell.n);
     match (counts().min(), counts().max()) {
-        (Some(least), Some(most)) if least < most => format!("{least}–{most}"),
+        (Some(least), Some(most)) if least < most => format!("{least} to {most}"),
         (least, _) => least.unwrap_or(0).to_string(),
     }
 }

@@ -28,7 +28,7 @@ fn cells_of_different_counts_give_a_range() {
     build.input.metrics.push(field("nmi", "other", "nmi"));
     build.done(0, "other", "o0", json!({"nmi": 0.5}));
     build.act(1, "other", "o1", action(State::Missing(None)));
-    assert_eq!(pivot(build).ours, [["10", "0.800 ± 0.141", "0.500 (1/2)", "1–2"]]);
+    assert_eq!(pivot(build).ours, [["10", "0.800 ± 0.141", "0.500 (1/2)", "1 to 2"]]);
 }
 
 #[test]

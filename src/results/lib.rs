@@ -20,6 +20,7 @@ mod aggregate;
 mod bench;
 mod collect;
 pub mod compare;
+mod definition;
 pub mod diff;
 mod error;
 pub mod export;

@@ -1,5 +1,6 @@
 //! From a result back to everything it was made from.
 
+mod reports;
 mod view;
 
 use crate::error::ResultsError;
@@ -85,8 +86,9 @@ impl Lineage {
         Some(Self { steps })
     }
 
-    /// Of the action whose key begins so, by the store alone. Of several actions that made the same bytes, one of the same
-    /// experiment counts as the maker; a setting that took its value from a stage stands as a plain setting.
+    /// Of the action whose key begins so, by the store alone. Of several actions that made the same bytes, one that the
+    /// result came from by another way counts as the maker, else one that did not pass them on as `select` does, else one
+    /// of the same experiment; a setting that took its value from a stage stands as a plain setting.
     pub fn stored(store: &Store, prefix: &str) -> Result<Self, ResultsError> {
         let all = store.manifests();
         let found: Vec<&Digest> = all.keys().filter(|key| key.hex().starts_with(prefix)).collect();
@@ -96,56 +98,66 @@ impl Lineage {
                 found: found.len(),
             });
         };
+        Ok(Self::among(all.values(), &all[key]))
+    }
+
+    /// Of one of these actions.
+    fn among<'a>(all: impl Iterator<Item = &'a Manifest>, manifest: &Manifest) -> Self {
         let mut makers: BTreeMap<Digest, Vec<&Manifest>> = BTreeMap::new();
-        for manifest in all.values() {
+        for manifest in all {
             for output in manifest.outputs.values() {
                 makers.entry(output.digest).or_default().push(manifest);
             }
         }
         let mut lineage = Self { steps: Vec::new() };
-        lineage.add(&all[key], &makers, &mut BTreeMap::new());
-        Ok(lineage)
+        lineage.add(manifest, &makers, &mut BTreeMap::new());
+        lineage
     }
 
     fn add(
         &mut self,
         manifest: &Manifest,
         makers: &BTreeMap<Digest, Vec<&Manifest>>,
-        known: &mut BTreeMap<Digest, usize>,
+        known: &mut BTreeMap<Digest, Option<usize>>,
     ) -> usize {
-        if let Some(position) = known.get(&manifest.key()) {
+        if let Some(Some(position)) = known.get(&manifest.key()) {
             return *position;
         }
-        let mut read: Vec<(String, Axes, Digest)> = Vec::new();
-        for (name, input) in &manifest.action.inputs {
-            match input {
-                InputKey::One(digest) => read.push((name.clone(), Axes::new(), *digest)),
-                InputKey::Gathered(members) => {
-                    read.extend(members.iter().map(|m| (name.clone(), m.axes.clone(), m.digest)));
-                }
-            }
-        }
+        // Until it is done it is under way: nothing it came from was made by it.
+        known.insert(manifest.key(), None);
         let origin = &manifest.provenance.origin;
-        let mut feeds = Vec::new();
-        for (name, axes, digest) in read {
-            let candidates = makers.get(&digest).map(Vec::as_slice).unwrap_or_default();
-            let akin = |maker: &&&Manifest| maker.provenance.origin.experiment == origin.experiment;
-            let maker = candidates.iter().find(akin).or(candidates.first());
-            let maker = maker.map(|maker| self.add(maker, makers, known));
-            feeds.push(Feed {
-                name,
-                axes,
-                digest,
-                maker,
+        let read = inputs(manifest);
+        let candidates = |digest: &Digest| makers.get(digest).map(Vec::as_slice).unwrap_or_default();
+        // What has one maker comes first: it says which of several made the rest.
+        let mut order: Vec<usize> = (0..read.len()).collect();
+        order.sort_by_key(|&input| candidates(&read[input].2).len());
+        let mut found: Vec<Option<usize>> = vec![None; read.len()];
+        for input in order {
+            let digest = &read[input].2;
+            let finished = candidates(digest)
+                .iter()
+                .filter(|maker| known.get(&maker.key()) != Some(&None));
+            let maker = finished.min_by_key(|maker| {
+                let foreign = maker.provenance.origin.experiment != origin.experiment;
+                let passes_on = inputs(maker).iter().any(|(_, _, read)| read == digest);
+                (!known.contains_key(&maker.key()), passes_on, foreign)
             });
+            found[input] = maker.map(|maker| self.add(maker, makers, known));
         }
+        let feed = |((name, axes, digest), maker)| Feed {
+            name,
+            axes,
+            digest,
+            maker,
+        };
+        let feeds = read.into_iter().zip(found).map(feed).collect();
         self.steps.push(Step {
             stage: origin.stage.clone(),
             axes: origin.axes.clone(),
             manifest: manifest.clone(),
             feeds,
         });
-        known.insert(manifest.key(), self.steps.len() - 1);
+        known.insert(manifest.key(), Some(self.steps.len() - 1));
         self.steps.len() - 1
     }
 
@@ -157,6 +169,20 @@ impl Lineage {
     pub fn manifest(&self) -> &Manifest {
         &self.last().manifest
     }
+}
+
+/// What an action read: the port, for a member of a fan-in its axes, and the bytes.
+fn inputs(manifest: &Manifest) -> Vec<(String, Axes, Digest)> {
+    let mut read = Vec::new();
+    for (name, input) in &manifest.action.inputs {
+        match input {
+            InputKey::One(digest) => read.push((name.clone(), Axes::new(), *digest)),
+            InputKey::Gathered(members) => {
+                read.extend(members.iter().map(|m| (name.clone(), m.axes.clone(), m.digest)));
+            }
+        }
+    }
+    read
 }
 
 /// The numbers behind a metric in the cells that a filter takes, one per action.

@@ -1,6 +1,9 @@
 use super::*;
 use crate::bench::{Bench, EXPERIMENT, Fate};
 use crate::diff::Diff;
+use moelab_engine::job::Origin;
+use moelab_engine::key::ActionKey;
+use moelab_engine::store::{Presence, Provenance, StoredOutput};
 
 fn done() -> Bench {
     let bench = Bench::new(EXPERIMENT);
@@ -25,7 +28,7 @@ fn a_result_leads_back_to_all_it_was_made_from() {
     assert_eq!(stages(&lineage), ["train", "score"]);
     let feed = &lineage.last().feeds[0];
     assert_eq!((feed.name.as_str(), feed.maker), ("history", Some(0)));
-    let text = lineage.text(&bench.store);
+    let text = lineage.text(&bench.store, 120);
     for part in [
         "score (evaluate, version 1) alpha=10 seed=1",
         "from train",
@@ -53,6 +56,72 @@ fn a_key_alone_leads_back_too() {
         said("ffffffffff")
     );
     assert!(said("").contains("8 actions"), "{}", said(""));
+}
+
+/// A stage that read and made bytes, each named by a word.
+fn made(stage: &str, read: &[(&str, &str)], outputs: &[(&str, &str)]) -> Manifest {
+    let of = |bytes: &str| Digest::of(bytes.as_bytes());
+    let output = |bytes: &str| StoredOutput {
+        digest: of(bytes),
+        size: 0,
+        artifact: "file".into(),
+        state: Presence::Present,
+    };
+    Manifest {
+        version: 2,
+        action: ActionKey {
+            schema: 1,
+            stage: stage.into(),
+            version: 1,
+            config: serde_json::json!({}),
+            seed: None,
+            inputs: read
+                .iter()
+                .map(|(port, bytes)| ((*port).to_owned(), InputKey::One(of(bytes))))
+                .collect(),
+            sources: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+        },
+        outputs: outputs
+            .iter()
+            .map(|(name, bytes)| ((*name).to_owned(), output(bytes)))
+            .collect(),
+        values: BTreeMap::new(),
+        provenance: Provenance {
+            origin: Origin {
+                stage: stage.into(),
+                ..Origin::default()
+            },
+            ..Provenance::default()
+        },
+        divergent: Vec::new(),
+    }
+}
+
+#[test]
+fn of_makers_of_equal_bytes_the_one_already_behind_the_result_counts() {
+    // Images of two sizes with the same labels, which are asked for before the codes.
+    let load = |side: &str| made(&format!("load_{side}"), &[], &[("images", side), ("labels", "labels")]);
+    for side in ["8", "16"] {
+        let train = made("train", &[("images", side)], &[("codes", "codes")]);
+        let score = made("score", &[("a_labels", "labels"), ("codes", "codes")], &[]);
+        let all = [load("8"), load("16"), train, score];
+        let lineage = Lineage::among(all.iter(), &all[3]);
+        assert_eq!(stages(&lineage), [format!("load_{side}").as_str(), "train", "score"]);
+        assert_eq!(lineage.last().feeds[0].maker, Some(0), "the inputs keep their order");
+    }
+}
+
+#[test]
+fn what_passes_bytes_on_did_not_make_them() {
+    let cluster = made("cluster", &[], &[("clusters", "found")]);
+    let select = made("select", &[("candidates", "found")], &[("clusters", "found")]);
+    let teach = made("teach", &[("clusters", "found")], &[]);
+    for all in [[&cluster, &select], [&select, &cluster]] {
+        let behind = |manifest| Lineage::among(all.into_iter(), manifest);
+        assert_eq!(stages(&behind(&select)), ["cluster", "select"]);
+        assert_eq!(stages(&behind(&teach)), ["cluster", "teach"]);
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn one(input: &Input, reference: &Reference, collected: &Collected) -> Published
             .labels
             .iter()
             .find(|(axis, _)| axis_column(axis) == *column)
-            .map(|(_, value)| display(value))
+            .map(|(axis, value)| collected.spelling.text(axis, value))
     };
     // What has no column must not get lost: without it a result on other data would look like one on these.
     let beyond: Vec<String> = reference

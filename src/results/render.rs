@@ -5,7 +5,7 @@ pub(crate) mod json;
 mod latex;
 mod markdown;
 pub mod parquet;
-mod terminal;
+pub(crate) mod terminal;
 
 use crate::error::ResultsError;
 use crate::grid::Grid;

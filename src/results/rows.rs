@@ -2,21 +2,22 @@
 
 use crate::error::ResultsError;
 use crate::input::{Input, Run, display};
+use moelab_engine::spec::matrix::same;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The values of one axis, in the order in which the spec brings them up.
+/// The values of one axis, in the order in which the spec brings them up. Equal numbers are one value, which is written as
+/// it was first met: `1` and `1.0` are the same setting and the same action.
 pub(crate) struct Domain {
     values: Vec<Value>,
     texts: Vec<String>,
 }
 
 impl Domain {
-    pub(crate) fn of(axis: &str, runs: &[Run]) -> Self {
-        let mut seen = BTreeSet::new();
+    pub(crate) fn of<'a>(axis: &str, runs: impl Iterator<Item = &'a Run>) -> Self {
         let mut values: Vec<Value> = Vec::new();
-        for value in runs.iter().filter_map(|run| run.axes.get(axis)) {
-            if seen.insert(value.to_string()) {
+        for value in runs.filter_map(|run| run.axes.get(axis)) {
+            if !values.iter().any(|known| same(known, value)) {
                 values.push(value.clone());
             }
         }
@@ -30,11 +31,34 @@ impl Domain {
 
     /// Position of a value in the order of the spec.
     pub(crate) fn rank(&self, value: &Value) -> Option<usize> {
-        self.values.iter().position(|known| known == value)
+        self.values.iter().position(|known| same(known, value))
     }
 
     pub(crate) fn text(&self, rank: usize) -> &str {
         &self.texts[rank]
+    }
+}
+
+/// How values are written where experiments stand beside each other: an equal one of another experiment the same way.
+pub(crate) struct Spelling(BTreeMap<String, Domain>);
+
+impl Spelling {
+    pub(crate) fn of<'a>(inputs: impl Iterator<Item = &'a Input> + Clone) -> Self {
+        let axes: BTreeSet<&String> = inputs.clone().flat_map(|input| &input.axes).collect();
+        let runs = || inputs.clone().flat_map(|input| &input.runs);
+        Self(
+            axes.into_iter()
+                .map(|axis| (axis.clone(), Domain::of(axis, runs())))
+                .collect(),
+        )
+    }
+
+    pub(crate) fn text(&self, axis: &str, value: &Value) -> String {
+        let known = self
+            .0
+            .get(axis)
+            .and_then(|domain| Some(domain.text(domain.rank(value)?)));
+        known.map_or_else(|| display(value), str::to_owned)
     }
 }
 
@@ -52,7 +76,7 @@ impl Grid {
         let domains: BTreeMap<_, _> = input
             .axes
             .iter()
-            .map(|a| (a.clone(), Domain::of(a, &input.runs)))
+            .map(|a| (a.clone(), Domain::of(a, input.runs.iter())))
             .collect();
         let rank = |run: &Run, axis: &str| run.axes.get(axis).and_then(|value| domains[axis].rank(value));
         let ranks = input.runs.iter().map(|run| {
@@ -235,7 +259,7 @@ mod tests {
             axes: [("x".to_owned(), value)].into(),
             ..Run::default()
         };
-        let domain = Domain::of("x", &[run(json!(100)), run(json!(10)), run(json!(100))]);
+        let domain = Domain::of("x", [run(json!(100)), run(json!(10)), run(json!(100))].iter());
         assert_eq!(
             (
                 domain.rank(&json!(100)),
@@ -253,7 +277,25 @@ mod tests {
             axes: [("x".to_owned(), value)].into(),
             ..Run::default()
         };
-        let domain = Domain::of("x", &[run(json!("10")), run(json!(10))]);
+        let domain = Domain::of("x", [run(json!("10")), run(json!(10))].iter());
         assert_eq!((domain.text(0), domain.text(1)), ("\"10\"", "10"));
+    }
+    #[test]
+    fn equal_numbers_are_one_value_in_the_first_spelling_met() {
+        let input = |value: Value| {
+            let mut build = Build::new("e", &["x"]);
+            build.run(json!({"x": value}), 0);
+            build.input
+        };
+        let inputs = [input(json!([1.0, 2])), input(json!([1, 2])), input(json!([3]))];
+        let runs = inputs.iter().flat_map(|input| &input.runs);
+        assert_eq!(Domain::of("x", runs).rank(&json!([3])), Some(1));
+        let spelling = Spelling::of(inputs.iter());
+        assert_eq!(spelling.text("x", &json!([1, 2.0])), "[1.0,2]");
+        assert_eq!(
+            spelling.text("x", &json!([4])),
+            "[4]",
+            "what is met nowhere stays as it is"
+        );
     }
 }

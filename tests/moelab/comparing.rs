@@ -4,9 +4,9 @@ use crate::lab::Lab;
 
 const PIPELINE: &str = "\
 pipeline: e
-params: {k: 3}
+params: {k: 3, limit: 300}
 stages:
-  images: {stage: load, dataset: digits, limit: 300}
+  images: {stage: load, dataset: digits, limit: \"${limit}\"}
   pixels: {stage: embed, inputs: {images: images}, method: none}
   clusters: {stage: kmeans, inputs: {points: pixels}, n_clusters: \"${k}\"}
   scores: {stage: evaluate, inputs: {assignments: clusters, labels: images}}
@@ -46,8 +46,36 @@ fn two_values_of_an_axis_are_compared_seed_by_seed() {
 }
 
 #[test]
+fn an_experiment_is_compared_with_what_set_makes_of_it() {
+    let lab = ran();
+    let compare = |lab: &Lab| lab.moelab(&["compare", "e", "--set", "limit=250"]);
+    let said = compare(&lab);
+    assert!(
+        said.code == 2 && said.err.contains("`moelab run e --set limit=250`"),
+        "{}",
+        said.err
+    );
+    lab.run(&["e", "--set", "limit=250"]);
+    let said = compare(&lab);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(
+        said.out.contains("A: e; B: e --set limit=250") && said.out.contains("images.limit 300 → 250"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
 fn what_cannot_be_compared_is_said_with_what_can() {
     let lab = ran();
+    let said = lab.moelab(&["compare", "e", "experiments/e.yaml", "--set", "limit=250"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("moelab compare e --set"), "{}", said.err);
+    let said = lab.moelab(&["compare", "e", "--set", "limit=300"]);
+    assert!(said.code == 2 && said.err.contains("changes nothing"), "{}", said.err);
+    let said = lab.moelab(&["diff", "e", "--stage", "scores", "--axis", "k=3,10", "--where", "k=3"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("leave it out of --where"), "{}", said.err);
     let said = lab.moelab(&["compare", "e", "--axis", "k=3,11"]);
     assert_eq!(said.code, 2);
     assert!(

@@ -365,6 +365,9 @@ fn a_table_is_written_in_the_format_of_its_file() {
         std::fs::read(lab.path("t.csv")).unwrap().starts_with(b"| "),
         "what is asked for counts"
     );
+    let said = lab.moelab(&["table", "tiny", "--to", "t.xlsx"]);
+    assert!(said.code == 2 && said.err.contains(".csv"), "{}", said.err);
+    assert!(!lab.path("t.xlsx").exists());
 }
 
 #[test]

@@ -11,8 +11,12 @@ pub struct Compare {
     /// A: a file, or a name found as experiments/NAME.yaml.
     #[arg(add = ArgValueCompleter::new(complete::experiments))]
     pub a: PathBuf,
-    /// B, unless --axis names it.
-    #[arg(conflicts_with = "axis", required_unless_present = "axis", add = ArgValueCompleter::new(complete::experiments))]
+    /// B, unless --axis or --set makes it.
+    #[arg(
+        conflicts_with = "axis",
+        required_unless_present_any = ["axis", "overrides"],
+        add = ArgValueCompleter::new(complete::experiments)
+    )]
     pub b: Option<PathBuf>,
     /// The two values of an axis, A first.
     #[arg(long, value_name = "AXIS=A,B")]
@@ -23,10 +27,12 @@ pub struct Compare {
     /// Only rows with this axis value, as in `dataset=mnist`; may be repeated.
     #[arg(long = "where", value_name = "AXIS=VALUE")]
     pub conditions: Vec<String>,
+    /// Set a parameter, as in `alpha=10`; may be repeated. With A alone, B is A with these set; otherwise they are set on
+    /// both sides.
     #[arg(long = "set", value_name = "PARAM=VALUE")]
     pub overrides: Vec<String>,
     /// csv, parquet and json have all digits and more columns.
-    /// Without it the ending of `--to` decides, and text is the rest.
+    /// Without it the ending of `--to` decides; text where there is none.
     #[arg(long)]
     pub format: Option<TableFormat>,
     /// Write to a file (needed for parquet).
@@ -48,6 +54,7 @@ pub struct Show {
     pub metric: Option<String>,
     #[command(flatten)]
     pub pick: Pick,
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: RunFormat,
 }
@@ -69,6 +76,7 @@ pub struct Diff {
     pub axis: Option<String>,
     #[command(flatten)]
     pub pick: Pick,
+    /// What to print on standard output.
     #[arg(long, default_value = "text")]
     pub format: RunFormat,
 }
@@ -76,9 +84,11 @@ pub struct Diff {
 /// Which actions of an experiment.
 #[derive(clap::Args)]
 pub struct Pick {
+    /// Set a parameter, as in `alpha=10`; may be repeated.
     #[arg(long = "set", value_name = "PARAM=VALUE")]
     pub overrides: Vec<String>,
-    #[arg(long)]
+    /// Pick by seed.
+    #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Pick by axis value, as in `alpha=10`; may be repeated.
     #[arg(long = "where", value_name = "AXIS=VALUE")]

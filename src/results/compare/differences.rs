@@ -6,6 +6,8 @@ use crate::source::Source;
 use crate::survey::Survey;
 use moelab_engine::plan::Input as Wire;
 use moelab_engine::plan::why::leaves;
+use moelab_engine::spec::matrix::same;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Differences that are told one by one.
@@ -50,18 +52,19 @@ impl Differences {
     }
 
     pub(super) fn notes(&self, question: &Question<'_>) -> Vec<String> {
-        let expected = match question {
-            Question::Axis { values, .. } => Some((display(&values[0]), display(&values[1]))),
-            Question::Experiments(..) => None,
+        // A setting of 1.0 is the axis' 1.
+        let is = |text: &str, value: &Value| {
+            text == display(value) || serde_json::from_str(text).is_ok_and(|read: Value| same(&read, value))
+        };
+        let asked = |(a, b): &(String, String)| match question {
+            Question::Axis { values, .. } => is(a, &values[0]) && is(b, &values[1]),
+            Question::Experiments(..) => false,
         };
         let told = |values: &BTreeSet<(String, String)>| {
             let values: Vec<String> = values.iter().map(|(a, b)| format!("{a} → {b}")).collect();
             values.join(", ")
         };
-        let other = self.settings.iter().filter(|(_, values)| match &expected {
-            Some(pair) => values.iter().any(|value| value != pair),
-            None => true,
-        });
+        let other = self.settings.iter().filter(|(_, values)| !values.iter().all(asked));
         // In the order of the pipeline: what was loaded is told first.
         let (Question::Experiments(source, _) | Question::Axis { source, .. }) = question;
         let stages = &source.experiment.pipeline.stages;

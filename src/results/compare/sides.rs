@@ -5,7 +5,7 @@ use crate::collect::Readings;
 use crate::error::ResultsError;
 use crate::gaps;
 use crate::input::{Input, display};
-use crate::rows::{Grid, decide};
+use crate::rows::{Grid, Spelling, decide};
 use crate::source::{Source, distinct};
 use crate::survey::Survey;
 use moelab_engine::plan::select::{Filter, describe};
@@ -14,7 +14,7 @@ use moelab_engine::spec::words;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Axis → value, as text in which equal numbers are equal.
+/// Axis → value, in a spelling that both sides share.
 pub(super) type Place = BTreeMap<String, String>;
 
 /// The values of one row and metric.
@@ -107,10 +107,11 @@ impl Side {
     pub(super) fn of(
         question: &Question<'_>,
         which: usize,
-        input: &Input,
+        inputs: [&Input; 2],
         found: &Readings,
         filter: &Filter,
     ) -> Result<Self, ResultsError> {
+        let (input, spelling) = (inputs[which], Spelling::of(inputs.into_iter()));
         let source = match question {
             Question::Experiments(a, b) => [a, b][which],
             Question::Axis { source, .. } => source,
@@ -125,7 +126,9 @@ impl Side {
         if let Question::Axis { axis, values, .. } = question {
             known_value(source, axis, &values[which])?;
             own = Some(axis);
-            conditions.retain(|(name, _)| name != axis);
+            if conditions.iter().any(|(name, _)| name == axis) {
+                return Err(ResultsError::Compared { axis: axis.clone() });
+            }
             conditions.push((axis.clone(), values[which].clone()));
         }
         let filter = Filter {
@@ -169,7 +172,7 @@ impl Side {
                 continue;
             }
             kept.runs.push(run.clone());
-            let value = |axis: &String| Some((axis.clone(), text(run.axes.get(axis)?)));
+            let value = |axis: &String| Some((axis.clone(), spelling.text(axis, run.axes.get(axis)?)));
             let place: Place = side.axes.iter().filter_map(value).collect();
             if !side.places.contains(&place) {
                 side.places.push(place.clone());
@@ -205,7 +208,7 @@ impl Side {
 fn constant(input: &Input, axis: &str) -> bool {
     let mut values = input.runs.iter().map(|run| run.axes.get(axis));
     let first = values.next().flatten();
-    first.is_some() && values.all(|value| value == first)
+    first.is_some_and(|first| values.all(|value| value.is_some_and(|value| same(value, first))))
 }
 
 /// An axis must vary, and have the value.
@@ -245,14 +248,6 @@ fn name(source: &Source<'_>, axis: Option<&String>, filter: &Filter) -> String {
         source.experiment.name.clone()
     } else {
         describe(&said)
-    }
-}
-
-/// Text in which 100 is 100.0.
-fn text(value: &Value) -> String {
-    match value.as_f64() {
-        Some(number) => number.to_string(),
-        None => display(value),
     }
 }
 

@@ -1,13 +1,17 @@
 //! A lineage as people and programs read it.
 
-use super::{Lineage, Step};
+use super::{Lineage, Step, reports};
 use crate::input::display;
 use moelab_engine::plan::select::describe;
 use moelab_engine::plan::why::leaves;
 use moelab_engine::plan::{Axes, NodeId};
 use moelab_engine::store::{Manifest, Presence, Provenance, Store};
+use moelab_stages::artifact;
 use serde_json::{Value, json};
 use std::fmt::Write;
+
+/// Of the lines of a section.
+const INDENT: usize = 2;
 
 /// One measured number.
 pub struct Number {
@@ -48,8 +52,8 @@ pub fn numbers_text(metric: &str, numbers: &[Number]) -> String {
 }
 
 impl Lineage {
-    /// What it holds and where it is from; paths are those of `store`.
-    pub fn text(&self, store: &Store) -> String {
+    /// What it holds and where it is from; paths are those of `store`. Tables are at most so many characters wide.
+    pub fn text(&self, store: &Store, width: usize) -> String {
         let mut text = String::new();
         let Step { manifest, feeds, .. } = self.last();
         let (action, made) = (&manifest.action, &manifest.provenance);
@@ -113,6 +117,17 @@ impl Lineage {
                 leaves(value).iter().map(|(field, value)| {
                     format!("{field} = {}", display(value)).replace(" = ", if field.is_empty() { "" } else { " = " })
                 }),
+            );
+        }
+        let reports = manifest
+            .outputs
+            .iter()
+            .filter(|(_, output)| output.artifact == artifact::REPORT && output.state == Presence::Present);
+        for (name, output) in reports {
+            section(
+                &mut text,
+                name,
+                reports::lines(store, output, width - INDENT).into_iter(),
             );
         }
         section(
@@ -199,7 +214,7 @@ fn section(text: &mut String, name: &str, lines: impl Iterator<Item = String>) {
     if !lines.is_empty() {
         _ = writeln!(text, "{name}");
         for line in lines {
-            _ = writeln!(text, "  {line}");
+            _ = writeln!(text, "{:INDENT$}{line}", "");
         }
     }
 }

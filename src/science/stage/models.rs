@@ -149,7 +149,7 @@ pub fn assign(path: &Path, images: &Images, device: &Device) -> Result<Assignmen
         }
         Shape::Autoencoder(_) => Err(Failure::bad_input(
             "the model is an autoencoder without clusters, which assigns nothing: connect a manager, a mixture, or what \
-             `dec_train`, `vade_train`, `dynae_train` or `gmvae_train` made",
+             `dec_train`, `vade_train`, `dynae_train`, `gmvae_train` or `mice_train` made",
         )),
     }
 }
