@@ -13,6 +13,7 @@ pub use table::{Table, TableForm};
 pub use tensorboard::tensorboard;
 
 use crate::error::ResultsError;
+use moelab_engine::digest::Digest;
 use moelab_engine::plan::{Axes, NodeId, Plan, SEED_AXIS};
 use moelab_engine::run::NodeStatus;
 use moelab_engine::store::{Manifest, Presence, Store};
@@ -136,10 +137,14 @@ fn leaves(value: &Value, name: &str, found: &mut BTreeMap<String, Value>) {
     }
 }
 
-/// `alpha=10,seed=0` as a part of a path; `all` where nothing varies.
+/// Longest name of a folder, in bytes: file systems take 255.
+const LONGEST_NAME: usize = 200;
+
+/// `alpha=10,seed=0` as a part of a path; `all` where nothing varies. Where that is no name of a folder, a digest tells it
+/// from others that would look alike.
 fn folder_name(axes: &Axes) -> String {
     let plain = |c: char| {
-        if c.is_ascii_alphanumeric() || "._=-".contains(c) {
+        if c.is_ascii_alphanumeric() || "._=-[],".contains(c) {
             c
         } else {
             '_'
@@ -149,14 +154,16 @@ fn folder_name(axes: &Axes) -> String {
     // The seed last, so that rows of a matrix stand together.
     let (seed, others): (Vec<_>, Vec<_>) = axes.iter().partition(|(name, _)| *name == SEED_AXIS);
     let all: Vec<String> = others.into_iter().chain(seed).map(said).collect();
-    match all.is_empty() {
-        true => "all".into(),
-        false => all
-            .iter()
-            .map(|part| part.chars().map(plain).collect::<String>())
-            .collect::<Vec<_>>()
-            .join(","),
+    if all.is_empty() {
+        return "all".into();
     }
+    let all = all.join(",");
+    let mut name: String = all.chars().map(plain).collect();
+    if name != all || name.len() > LONGEST_NAME {
+        name.truncate(LONGEST_NAME);
+        name = format!("{name}-{}", &Digest::of(all.as_bytes()).hex()[..8]);
+    }
+    name
 }
 
 /// When an action started, in seconds since 1970.

@@ -300,6 +300,26 @@ fn manual_pages_are_written_for_all_commands() {
 }
 
 #[test]
+fn the_specs_of_the_reference_are_sound() {
+    let lab = Lab::new();
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/specs.md")).unwrap();
+    let block = |kind: &str| {
+        let mut blocks = page
+            .split("```yaml\n")
+            .skip(1)
+            .filter_map(|block| block.split("```").next());
+        blocks.find(|block| block.starts_with(kind)).unwrap().to_owned()
+    };
+    lab.write("pipelines/study.yaml", &block("pipeline:"));
+    lab.write("experiments/study.yaml", &block("experiment:"));
+    let planned = lab.moelab(&["plan", "study"]);
+    assert_eq!(planned.code, 0, "{}", planned.err);
+    // Two data sets, two fractions, one longer training of one set, without one row and with one more.
+    let rows = planned.out.lines().filter(|line| line.contains(" steadiness "));
+    assert_eq!(rows.count(), 5, "{}", planned.out);
+}
+
+#[test]
 fn exit_codes_are_those_that_are_documented() {
     let lab = Lab::new();
     lab.tiny("seeds: 1\n", "");
@@ -314,6 +334,7 @@ fn exit_codes_are_those_that_are_documented() {
         (2, &["plan", "tinny"]),
         (2, &["plan"]),
         (2, &["plan", "tiny", "--force", "vea"]),
+        (2, &["plan", "tiny", "--only", "images", "--force", "vae"]),
         (2, &["plan", "tiny", "--set", "min_cluster_fraction=0.1"]),
         (3, &["run", "bad"]),
         (4, &["run", "bad", "--keep-going"]),

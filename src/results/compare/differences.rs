@@ -52,12 +52,9 @@ impl Differences {
     }
 
     pub(super) fn notes(&self, question: &Question<'_>) -> Vec<String> {
-        // A setting of 1.0 is the axis' 1.
-        let is = |text: &str, value: &Value| {
-            text == display(value) || serde_json::from_str(text).is_ok_and(|read: Value| same(&read, value))
-        };
+        let read = |text: &String| serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.clone()));
         let asked = |(a, b): &(String, String)| match question {
-            Question::Axis { values, .. } => is(a, &values[0]) && is(b, &values[1]),
+            Question::Axis { values, .. } => differ_by(&read(a), &read(b), values),
             Question::Experiments(..) => false,
         };
         let told = |values: &BTreeSet<(String, String)>| {
@@ -99,6 +96,20 @@ impl Differences {
     }
 }
 
+/// Whether two settings differ as these values do, be it in parts of a list, as the arguments of a command. A setting of 1.0
+/// is the axis' 1, and an argument is its text.
+fn differ_by(a: &Value, b: &Value, values: &[Value; 2]) -> bool {
+    let is = |found: &Value, value: &Value| same(found, value) || found.as_str() == Some(display(value).as_str());
+    let whole = is(a, &values[0]) && is(b, &values[1]);
+    let in_part = || match (a, b) {
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b) || differ_by(a, b, values))
+        }
+        _ => false,
+    };
+    whole || in_part()
+}
+
 fn joined(values: &BTreeSet<String>) -> String {
     values.iter().cloned().collect::<Vec<_>>().join("|")
 }
@@ -137,4 +148,20 @@ fn settings(source: &Source<'_>, (input, survey): &(Input, Survey<'_>), cell: us
             .for_each(|(role, digest)| say(&format!("({role})"), format!("{}…", digest.short())));
     }
     (stages, settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn settings_that_differ_as_the_axis_does_are_no_other_difference() {
+        let pair = [json!(1), json!(2)];
+        let by_axis = |a: Value, b: Value| differ_by(&a, &b, &pair);
+        assert!(by_axis(json!(1.0), json!(2)) && by_axis(json!("1"), json!("2")));
+        assert!(by_axis(json!(["prog", "1", "{out}"]), json!(["prog", "2", "{out}"])));
+        assert!(!by_axis(json!(["prog", "1"]), json!(["other", "2"])));
+        assert!(!by_axis(json!(["1"]), json!(["2", "2"])) && !by_axis(json!(2), json!(1)));
+    }
 }

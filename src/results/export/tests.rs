@@ -16,7 +16,11 @@ fn folders_are_named_by_axes_with_the_seed_last() {
     let axes = |value: Value| serde_json::from_value::<Axes>(value).unwrap();
     assert_eq!(folder_name(&axes(json!({}))), "all");
     assert_eq!(folder_name(&axes(json!({"seed": 3, "zeta": 0.5}))), "zeta=0.5,seed=3");
-    assert_eq!(folder_name(&axes(json!({"dataset": "../x y"}))), "dataset=.._x_y");
+    assert_eq!(folder_name(&axes(json!({"classes": [0, 1]}))), "classes=[0,1]");
+    let odd = |dataset: &str| folder_name(&axes(json!({"dataset": dataset})));
+    assert!(odd("../x y").starts_with("dataset=.._x_y-"));
+    assert_ne!(odd("../x y"), odd("../x/y"));
+    assert!(odd(&"long".repeat(100)).len() < 255);
 }
 
 #[test]

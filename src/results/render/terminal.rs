@@ -2,6 +2,7 @@
 
 use crate::grid::{Grid, Head, Role};
 use crate::mark::Mark;
+use std::collections::BTreeSet;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 const GAP: usize = 2;
@@ -209,8 +210,20 @@ fn cut_keys(grid: &mut Grid, keys: &[usize], width: usize) {
     let each = (width / keys.len().max(1)).saturating_sub(GAP).max(LEAST);
     for &column in keys {
         grid.heads[column].title = cut(&grid.heads[column].title, each);
+        let distinct = |of: &dyn Fn(&String) -> String| -> usize {
+            let rows = grid.ours.iter().chain(&grid.published);
+            rows.map(|row| of(&row[column])).collect::<BTreeSet<_>>().len()
+        };
+        // Long paths often differ in their ends alone.
+        let at_the_end = distinct(&|text| cut(text, each)) == distinct(&String::clone);
         for row in grid.ours.iter_mut().chain(&mut grid.published) {
-            row[column] = cut(&row[column], each);
+            row[column] = match at_the_end {
+                true => cut(&row[column], each),
+                false => cut(&row[column].chars().rev().collect::<String>(), each)
+                    .chars()
+                    .rev()
+                    .collect(),
+            };
         }
     }
 }
@@ -299,6 +312,19 @@ mod tests {
     fn a_long_key_is_cut() {
         let text = render(&grid(9, 2, &"x".repeat(200)), 60);
         assert!(longest(&text) <= 60 && text.contains("x…"), "{text}");
+    }
+
+    #[test]
+    fn long_keys_that_differ_in_their_ends_keep_these() {
+        let mut both = grid(2, 2, "");
+        for (row, end) in both.ours.iter_mut().zip(["one", "two"]) {
+            row[0] = "x".repeat(200) + end;
+        }
+        let text = render(&both, 60);
+        assert!(
+            longest(&text) <= 60 && text.contains("xone") && text.contains("xtwo"),
+            "{text}"
+        );
     }
 
     #[test]
