@@ -1,7 +1,7 @@
 //! Drawings of what stages leave behind, as SVG and PNG.
 //!
-//! Colours are those of Okabe and Ito; where there are more groups than colours, markers and labels on the spot tell them
-//! apart. Ink is black on white, both exact, so that a page may exchange them; what must stay as it is (text on a colour)
+//! Colours are those of Okabe and Ito and three more; where there are more groups than colours, markers, dashes and labels
+//! on the spot tell them apart. Ink is black on white, both exact, so that a page may exchange them; what must stay as it is (text on a colour)
 //! is a shade off.
 
 mod choose;
@@ -36,14 +36,20 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use std::fmt::Display;
 
-/// The qualitative colours of Okabe & Ito (2008), which colour-blind readers tell apart; black is kept for text.
-const COLOURS: [RGBColor; 7] = [
+/// The qualitative colours of Okabe & Ito (2008), which colour-blind readers tell apart, black being kept for text; and
+/// three more, as far from these and from each other (CIEDE2000, for normal sight and each colour blindness by Machado et
+/// al. 2009) as the closest two of theirs, and with a contrast of 2.7 or more to light and dark pages. Yellow is last: on white it
+/// needs an edge. `map.js` has the same.
+const COLOURS: [RGBColor; 10] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
     RGBColor(0, 158, 115),
     RGBColor(213, 94, 0),
     RGBColor(86, 180, 233),
     RGBColor(204, 121, 167),
+    RGBColor(150, 105, 255),
+    RGBColor(120, 90, 45),
+    RGBColor(180, 0, 105),
     RGBColor(240, 228, 66),
 ];
 /// What stands back.
@@ -154,6 +160,15 @@ mod tests {
             [field("a"), field("a,b"), field("say \"x\"")],
             ["a", "\"a,b\"", "\"say \"\"x\"\"\""]
         );
+    }
+
+    #[test]
+    fn ten_clusters_have_ten_colours_and_the_page_the_same() {
+        let script = include_str!("report/map.js");
+        let written = COLOURS.map(|RGBColor(r, g, b)| format!("\"#{r:02x}{g:02x}{b:02x}\""));
+        assert!(script.contains(&format!("[{}]", written.join(", "))), "{written:?}");
+        let distinct: std::collections::BTreeSet<_> = written.iter().collect();
+        assert_eq!(distinct.len(), 10);
     }
 
     #[test]

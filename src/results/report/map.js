@@ -1,6 +1,6 @@
 // Maps: points on a canvas, moved and zoomed, with the image of the point that is pointed at.
 {
-  const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#f0e442"];
+  const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#9669ff", "#785a2d", "#b40069", "#f0e442"];
   const NEAR = 14;
 
   // Lines of CSV as objects; fields may be quoted.
@@ -110,7 +110,7 @@
       return this.whole;
     }
 
-    // Discs, squares, triangles, rings: each shape with the seven colours in turn.
+    // Discs, squares, triangles, rings: each shape with the ten colours in turn.
     mark(ink, x, y, size, category, grey, dark) {
       if (category < 0 || (this.by === "error" && category === 0)) {
         ink.fillStyle = grey;
@@ -131,7 +131,7 @@
       else if (shape === 2) { ink.moveTo(x, y - 1.4 * size); ink.lineTo(x + 1.3 * size, y + size); ink.lineTo(x - 1.3 * size, y + size); }
       else ink.arc(x, y, size, 0, 7);
       if (shape === 3) { ink.lineWidth = 1.6; ink.stroke(); } else ink.fill();
-      if (category % COLOURS.length === 6) { ink.strokeStyle = dark; ink.globalAlpha = 0.45; ink.lineWidth = 1; ink.stroke(); ink.globalAlpha = 1; }
+      if (category % COLOURS.length === COLOURS.length - 1) { ink.strokeStyle = dark; ink.globalAlpha = 0.45; ink.lineWidth = 1; ink.stroke(); ink.globalAlpha = 1; }
     }
 
     name(ink, sums, side, dark, paper) {
