@@ -56,7 +56,10 @@ mod tests {
     #[test]
     fn drawings_are_svg_or_png_and_nothing_else() {
         let png = |name: &str| is_png(Path::new(name)).ok();
-        assert_eq!(["a.png", "a.PNG", "a.svg", "a"].map(png), [Some(true), Some(true), Some(false), Some(false)]);
+        assert_eq!(
+            ["a.png", "a.PNG", "a.svg", "a"].map(png),
+            [Some(true), Some(true), Some(false), Some(false)]
+        );
         assert_eq!(["a.pdf", "a.jpg", "a.v2"].map(png), [None; 3]);
     }
 }

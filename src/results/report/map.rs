@@ -174,7 +174,7 @@ fn one(
                 @if !colours.of.is_empty() { "; clusters of " (colours.of) }
                 @if colours.error.is_some() { "; an error is a row outside the cluster that is matched to its class" }
                 @if let Some(note) = &plane.note { "; " (note) }
-                @if rows.len() < points.rows() { "; " (rows.len()) " of " (points.rows()) " rows, evenly spaced" }
+                @if rows.len() < points.rows() { "; " (rows.len()) " of " (points.rows()) " rows, evenly spaced" (errors_drawn(colours.error.as_ref(), &rows)) }
                 @if let Some((_, sheet)) = thumbs { "; thumbnails of " (sheet.width) " × " (sheet.height) " pixels" }
                 ". "
                 (download(&format!("{}.csv", slug(&action)), "text/csv", "data (CSV)", &csv))
@@ -182,6 +182,17 @@ fn one(
             }
         }
     })
+}
+
+/// How many of the errors are among the rows that are drawn, where the map can show errors.
+fn errors_drawn(errors: Option<&Colouring>, rows: &[usize]) -> String {
+    let Some(errors) = errors else {
+        return String::new();
+    };
+    let wrong = |category: &&Option<usize>| **category == Some(1);
+    let all = errors.of_row.iter().filter(wrong).count();
+    let drawn = rows.iter().map(|&row| &errors.of_row[row]).filter(wrong).count();
+    format!(", {drawn} of {all} errors among them")
 }
 
 /// One line per point. A cluster of −1 is noise; empty is unknown.
@@ -210,6 +221,17 @@ fn csv(rows: &[usize], plane: &Plane, colours: &Colours) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_that_are_not_drawn_are_told() {
+        let errors = Colouring {
+            meaning: crate::figure::Meaning::Error,
+            of_row: vec![Some(1), Some(0), Some(1), None],
+            names: vec![],
+        };
+        assert_eq!(errors_drawn(Some(&errors), &[0, 1]), ", 1 of 2 errors among them");
+        assert_eq!(errors_drawn(None, &[0]), "");
+    }
 
     #[test]
     fn a_line_says_noise_and_quotes_names() {
