@@ -15,19 +15,22 @@ mod pipeline;
 mod plane;
 mod png;
 mod portrait;
+mod settings;
 mod spectrum;
 mod tree;
 
+pub(crate) use choose::of_action;
 pub use choose::{Request, draw};
-pub(crate) use choose::{groups, of_action};
 pub(crate) use colouring::{Colouring, Meaning, count as count_clusters};
 pub(crate) use curves::LearningCurves;
 pub use dendrogram::Dendrogram;
 pub(crate) use map::sample;
+pub(crate) use panel::MOST_GROUPS;
 pub use pipeline::pipeline;
 pub(crate) use pipeline::{duration, tallies};
 pub(crate) use plane::Plane;
 pub(crate) use portrait::PORTRAITS;
+pub(crate) use settings::Settings;
 pub(crate) use spectrum::ExplainedVariance;
 pub use tree::CondensedTree;
 
@@ -101,6 +104,15 @@ fn sheet(size: (u32, u32), draw: impl FnOnce(&Sheet<'_>) -> Result<(), ResultsEr
 /// The colour of a cluster.
 fn colour(label: usize) -> RGBColor {
     COLOURS[label % COLOURS.len()]
+}
+
+/// A line of a group: yellow, which white hides, has dark edges.
+fn strokes(group: usize, width: u32) -> Vec<ShapeStyle> {
+    let own = colour(group).stroke_width(width);
+    match group % COLOURS.len() == COLOURS.len() - 1 {
+        true => vec![DARK_TEXT.mix(0.5).stroke_width(width + 2), own],
+        false => vec![own],
+    }
 }
 
 /// What can be read on a colour.
