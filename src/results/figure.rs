@@ -123,7 +123,7 @@ fn text_on(RGBColor(red, green, blue): RGBColor) -> RGBColor {
 }
 
 /// A number at a tick: up to four digits that matter.
-fn tick(x: f64) -> String {
+pub(crate) fn tick(x: f64) -> String {
     let size = x.abs();
     // What rounding leaves of zero.
     if size < 1e-12 {

@@ -13,7 +13,7 @@ use moelab_stages::artifact;
 use std::collections::BTreeSet;
 
 /// Drawings of one kind and stage; the others are named.
-const MOST_DRAWINGS: usize = 20;
+pub(super) const MOST_DRAWINGS: usize = 20;
 /// Bytes of portraits in the page; the others are named.
 const PORTRAIT_BYTES: usize = 3_000_000;
 
@@ -50,7 +50,7 @@ pub(super) fn sections(stored: &Stored<'_>) -> Result<Vec<Section>, ResultsError
 }
 
 /// The stages with an output of such a type that is there, with the actions that have it.
-fn stages(stored: &Stored<'_>, types: &[&str]) -> Vec<(String, String, Vec<NodeId>)> {
+pub(super) fn stages(stored: &Stored<'_>, types: &[&str]) -> Vec<(String, String, Vec<NodeId>)> {
     let mut found = Vec::new();
     // Stages that come out the same share their actions, which are drawn once.
     let mut seen: BTreeSet<NodeId> = BTreeSet::new();
@@ -198,7 +198,7 @@ fn portraits(stored: &Stored<'_>) -> Result<Option<Markup>, ResultsError> {
 }
 
 /// Short name of an action: its seed, and its other axes if it has any.
-fn tab(stored: &Stored<'_>, node: NodeId) -> String {
+pub(super) fn tab(stored: &Stored<'_>, node: NodeId) -> String {
     let axes = &stored.from.plan.graph[node].axes;
     match axes.get(SEED_AXIS) {
         Some(seed) if axes.len() == 1 => format!("seed {seed}"),
