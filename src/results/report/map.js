@@ -29,14 +29,20 @@
       this.labels = JSON.parse(figure.dataset.labels);
       this.sheet = document.getElementById(figure.dataset.sheet);
       this.thumb = (figure.dataset.thumb || "").split(",").map(Number);
+      this.places = new Map(JSON.parse(this.sheet?.dataset.rows ?? "[]").map((row, place) => [String(row), place]));
       const href = figure.querySelector("a.data").getAttribute("href");
       this.points = parseCsv(decodeURIComponent(href.slice(href.indexOf(",") + 1)));
-      this.points.forEach((point, i) => { point.x = +point.x; point.y = +point.y; point.at = i; });
+      this.points.forEach((point) => { point.x = +point.x; point.y = +point.y; });
       this.by = figure.querySelector("input:checked")?.value ?? (this.points[0]?.cluster ? "cluster" : "none");
       this.selected = null;
       this.reset();
       this.listen();
       this.draw();
+    }
+
+    // Errors beyond the evenly spaced points would make other maps look worse than they are.
+    shown() {
+      return this.by === "error" ? this.points : this.points.slice(0, +this.figure.dataset.evenly);
     }
 
     reset() {
@@ -77,7 +83,7 @@
       ink.fillStyle = paper;
       ink.fillRect(0, 0, side, side);
       const size = Math.min(5, 2.2 * Math.sqrt(side / 500) * Math.max(1, Math.sqrt(this.scale * this.extent()) * 0.9));
-      const order = this.by === "error" ? [...this.points].sort((a, b) => this.category(a) - this.category(b)) : this.points;
+      const order = this.by === "error" ? [...this.points].sort((a, b) => this.category(a) - this.category(b)) : this.shown();
       const sums = new Map();
       for (const point of order) {
         const [x, y] = this.place(point).map((at) => at * side);
@@ -169,7 +175,7 @@
     nearest(at) {
       const side = this.canvas.clientWidth;
       let best = null, least = (NEAR / side) ** 2;
-      for (const point of this.points) {
+      for (const point of this.shown()) {
         const [x, y] = this.place(point);
         const distance = (x - at[0]) ** 2 + (y - at[1]) ** 2;
         if (distance < least) { best = point; least = distance; }
@@ -181,7 +187,7 @@
     towards(dx, dy) {
       const from = this.selected ? this.place(this.selected) : [0.5, 0.5];
       let best = null, least = Infinity;
-      for (const point of this.points) {
+      for (const point of this.shown()) {
         if (point === this.selected) continue;
         const [x, y] = this.place(point);
         const ahead = (x - from[0]) * dx + (y - from[1]) * dy, aside = Math.abs((x - from[0]) * dy - (y - from[1]) * dx);
@@ -220,7 +226,8 @@
         small.height = high * zoom;
         const ink = small.getContext("2d");
         ink.imageSmoothingEnabled = false;
-        const [column, row] = [point.at % columns, Math.floor(point.at / columns)];
+        const place = this.places.get(point.row);
+        const [column, row] = [place % columns, Math.floor(place / columns)];
         ink.drawImage(this.sheet, column * wide, row * high, wide, high, 0, 0, small.width, small.height);
       }
       this.tip.querySelector("span").textContent = this.words(point).join("\n");
@@ -287,7 +294,11 @@
         });
       }
       for (const radio of this.figure.querySelectorAll("input[type=radio]")) {
-        radio.addEventListener("change", () => { this.by = radio.value; this.draw(); });
+        radio.addEventListener("change", () => {
+          this.by = radio.value;
+          if (!this.shown().includes(this.selected)) this.select(null);
+          this.draw();
+        });
       }
       const again = () => this.draw();
       new ResizeObserver(again).observe(this.canvas);
