@@ -1,8 +1,8 @@
 //! Drawings of what stages leave behind, as SVG and PNG.
 //!
 //! Colours are those of Okabe and Ito and three more; where there are more groups than colours, markers, dashes and labels
-//! on the spot tell them apart. Ink is black on white, both exact, so that a page may exchange them; what must stay as it is (text on a colour)
-//! is a shade off.
+//! on the spot tell them apart. Ink is black on white, both exact, so that a page may exchange them; what must stay as it
+//! is (text on a colour) is a shade off.
 
 mod choose;
 mod colouring;
@@ -41,8 +41,8 @@ use std::fmt::Display;
 
 /// The qualitative colours of Okabe & Ito (2008), which colour-blind readers tell apart, black being kept for text; and
 /// three more, as far from these and from each other (CIEDE2000, for normal sight and each colour blindness by Machado et
-/// al. 2009) as the closest two of theirs, and with a contrast of 2.7 or more to light and dark pages. Yellow is last: on white it
-/// needs an edge. `map.js` has the same.
+/// al. 2009) as the closest two of theirs, and with a contrast of 2.7 or more to light and dark pages. Yellow is last: on
+/// white it needs an edge. `map.js` has the same.
 const COLOURS: [RGBColor; 10] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
