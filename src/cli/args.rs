@@ -274,7 +274,7 @@ pub struct Plot {
     /// Colour a map by the clusters or labels of this stage, or by the errors that a stage of kind `evaluate` counted.
     #[arg(long, value_name = "STAGE[.OUTPUT]")]
     pub by: Option<String>,
-    /// Write to a file in place of standard output: PNG if it ends in .png, else SVG.
+    /// Write to a file in place of standard output: .png or .svg.
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
 }

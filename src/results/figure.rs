@@ -1,8 +1,8 @@
 //! Drawings of what stages leave behind, as SVG and PNG.
 //!
-//! Colours are those of Okabe and Ito; where there are more groups than colours, markers and labels on the spot tell them
-//! apart. Ink is black on white, both exact, so that a page may exchange them; what must stay as it is (text on a colour)
-//! is a shade off.
+//! Colours are those of Okabe and Ito and three more; where there are more groups than colours, markers, dashes and labels
+//! on the spot tell them apart. Ink is black on white, both exact, so that a page may exchange them; what must stay as it
+//! is (text on a colour) is a shade off.
 
 mod choose;
 mod colouring;
@@ -15,19 +15,22 @@ mod pipeline;
 mod plane;
 mod png;
 mod portrait;
+mod settings;
 mod spectrum;
 mod tree;
 
+pub(crate) use choose::of_action;
 pub use choose::{Request, draw};
-pub(crate) use choose::{groups, of_action};
 pub(crate) use colouring::{Colouring, Meaning, count as count_clusters};
 pub(crate) use curves::LearningCurves;
 pub use dendrogram::Dendrogram;
 pub(crate) use map::sample;
+pub(crate) use panel::MOST_GROUPS;
 pub use pipeline::pipeline;
 pub(crate) use pipeline::{duration, tallies};
 pub(crate) use plane::Plane;
 pub(crate) use portrait::PORTRAITS;
+pub(crate) use settings::Settings;
 pub(crate) use spectrum::ExplainedVariance;
 pub use tree::CondensedTree;
 
@@ -36,14 +39,20 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use std::fmt::Display;
 
-/// The qualitative colours of Okabe & Ito (2008), which colour-blind readers tell apart; black is kept for text.
-const COLOURS: [RGBColor; 7] = [
+/// The qualitative colours of Okabe & Ito (2008), which colour-blind readers tell apart, black being kept for text; and
+/// three more, as far from these and from each other (CIEDE2000, for normal sight and each colour blindness by Machado et
+/// al. 2009) as the closest two of theirs, and with a contrast of 2.7 or more to light and dark pages. Yellow is last: on
+/// white it needs an edge. `map.js` has the same.
+const COLOURS: [RGBColor; 10] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
     RGBColor(0, 158, 115),
     RGBColor(213, 94, 0),
     RGBColor(86, 180, 233),
     RGBColor(204, 121, 167),
+    RGBColor(150, 105, 255),
+    RGBColor(120, 90, 45),
+    RGBColor(180, 0, 105),
     RGBColor(240, 228, 66),
 ];
 /// What stands back.
@@ -97,6 +106,15 @@ fn colour(label: usize) -> RGBColor {
     COLOURS[label % COLOURS.len()]
 }
 
+/// A line of a group: yellow, which white hides, has dark edges.
+fn strokes(group: usize, width: u32) -> Vec<ShapeStyle> {
+    let own = colour(group).stroke_width(width);
+    match group % COLOURS.len() == COLOURS.len() - 1 {
+        true => vec![DARK_TEXT.mix(0.5).stroke_width(width + 2), own],
+        false => vec![own],
+    }
+}
+
 /// What can be read on a colour.
 fn text_on(RGBColor(red, green, blue): RGBColor) -> RGBColor {
     // Luminance by ITU-R BT.601, of 255.
@@ -105,7 +123,7 @@ fn text_on(RGBColor(red, green, blue): RGBColor) -> RGBColor {
 }
 
 /// A number at a tick: up to four digits that matter.
-fn tick(x: f64) -> String {
+pub(crate) fn tick(x: f64) -> String {
     let size = x.abs();
     // What rounding leaves of zero.
     if size < 1e-12 {
@@ -154,6 +172,15 @@ mod tests {
             [field("a"), field("a,b"), field("say \"x\"")],
             ["a", "\"a,b\"", "\"say \"\"x\"\"\""]
         );
+    }
+
+    #[test]
+    fn ten_clusters_have_ten_colours_and_the_page_the_same() {
+        let script = include_str!("report/map.js");
+        let written = COLOURS.map(|RGBColor(r, g, b)| format!("\"#{r:02x}{g:02x}{b:02x}\""));
+        assert!(script.contains(&format!("[{}]", written.join(", "))), "{written:?}");
+        let distinct: std::collections::BTreeSet<_> = written.iter().collect();
+        assert_eq!(distinct.len(), 10);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The page loads nothing (its own policy forbids it), works without scripts, and holds the data of every figure behind
 //! a link. Scripts add sorting, tabs and the map that can be zoomed.
 
+mod evidence;
 mod figures;
 mod files;
 mod html;
@@ -56,6 +57,7 @@ pub fn report(stored: &Stored<'_>, program: &Program<'_>) -> Result<String, Resu
         ));
     }
     sections.extend(tables::clusters(stored)?.map(|body| Section::new("clusters", "Clusters found per seed", body)));
+    sections.extend(evidence::section(stored)?.map(|body| Section::new("evidence", "What K rests on", body)));
     sections.extend(map::section(stored)?.map(|body| Section::new("map", "Map of the embedding", body)));
     sections.extend(figures::sections(stored)?);
     let dag = figures::inline(&figure::pipeline(stored), "pipeline-drawing");

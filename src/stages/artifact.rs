@@ -95,7 +95,10 @@ pub const CONTENTS: [(&str, &str); 19] = [
         CONFUSION,
         "Parquet: class i64, class_name str, cluster i32, count u32, matched bool, in Hungarian order.",
     ),
-    (REPORT, "Parquet: one row per candidate clustering, see `stability`."),
+    (
+        REPORT,
+        "Parquet: what a choice rests on. One row per candidate clustering (see `stability`); of `stable_split` per question, of `subclusters` per sub-cluster.",
+    ),
     (PICTURE, "PNG."),
     (FILE, "Any bytes, for commands to hand to each other."),
     (LATENT_DIM, "JSON: an integer, or a list with one per cluster."),

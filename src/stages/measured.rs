@@ -172,8 +172,28 @@ pub const OF_STABLE_SPLIT: &[(&str, &str)] = &[
     ("questions", "parts and pairs of clusters that were looked at"),
     (
         "closest_call",
-        "least distance of an agreement from the bound; null if nothing could be split",
+        "least distance of an agreement that decided from the bound; null if none did",
     ),
+];
+
+/// The report of [`crate::stable_split`]: a row per question.
+pub const REPORT_OF_STABLE_SPLIT: &[(&str, &str)] = &[
+    ("rows", "rows of the part, or of the first of two clusters"),
+    ("other_rows", "rows of the second cluster; 0 for a part"),
+    (
+        "pieces",
+        "pieces that the clusterings agree on, or the two that remain where they do not; 1 where there is nothing to split",
+    ),
+    (
+        "agreement",
+        "mean adjusted Rand index between the clusterings in terms of these pieces, noise rows each on its own",
+    ),
+    (
+        "nearest",
+        "how near an agreement, also one before pieces were joined, came to the bound; missing where none decided: nothing to split, or all points, which are always split",
+    ),
+    ("labelled", "mean share of the rows that a clustering puts in a cluster"),
+    ("apart", "the answer: the part is split, the two clusters stay two"),
 ];
 
 /// [`crate::subclusters`].

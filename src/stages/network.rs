@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Variant {
     /// Variational: diagonal Gaussian posterior, KL divergence to N(0, I).
     Vae,
-    /// Plain: the code is the posterior mean, no regulariser but `l1_weight`.
+    /// Plain: the code is the posterior mean; nothing draws it to a prior.
     Ae,
     /// Wasserstein: maximum mean discrepancy (inverse multiquadratic kernel) between codes and N(0, I).
     Wae,

@@ -7,10 +7,11 @@ use moelab_engine::stage::{Output, Port, Stage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// Settings of `stable_split`. A part of the points is embedded by UMAP `repeats` times and each embedding is clustered by
-/// HDBSCAN; it is split where these clusterings agree. Clusters that touch are looked at two by two afterwards.
+/// HDBSCAN; it is split where these clusterings agree. All points together are always split first, agreed or not, into what
+/// most of their clusterings keep apart. Clusters that touch are looked at two by two afterwards.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StableSplit {
@@ -73,7 +74,7 @@ pub fn stage() -> Stage {
         outputs: |_| {
             vec![
                 Output::file("clusters", artifact::CLUSTERS),
-                Output::file("report", artifact::REPORT),
+                Output::file("report", artifact::REPORT).holding(measured::REPORT_OF_STABLE_SPLIT),
                 Output::value("metrics", artifact::METRICS).holding(measured::OF_STABLE_SPLIT),
             ]
         },

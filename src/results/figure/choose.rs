@@ -4,14 +4,15 @@ use super::colouring::Colouring;
 use super::confusion::ConfusionMatrix;
 use super::curves::LearningCurves;
 use super::map::EmbeddingMap;
+use super::settings::Settings;
 use super::spectrum::ExplainedVariance;
 use super::tree::CondensedTree;
 use super::{Dendrogram, Figure, portrait};
 use crate::error::ResultsError;
 use crate::stored::Stored;
 use crate::tensors;
-use moelab_engine::plan::select::{Filter, SelectError, describe};
-use moelab_engine::plan::{Axes, NodeId, SEED_AXIS};
+use moelab_engine::plan::NodeId;
+use moelab_engine::plan::select::{Filter, SelectError};
 use moelab_stages::artifact;
 use std::collections::BTreeSet;
 
@@ -63,21 +64,13 @@ pub fn draw(stored: &Stored<'_>, request: &Request<'_>) -> Result<Figure, Result
     }
     match artifact.as_str() {
         artifact::HISTORY => {
-            let curves = LearningCurves::read(stored, &groups(stored, &nodes), &output)?;
+            let curves = LearningCurves::read(stored, Settings::of(stored, &nodes), &output)?;
             match quantity {
                 Some(quantity) => curves.only(quantity, stage)?.figure(stage),
                 None => curves.figure(stage),
             }
         }
-        artifact::SPECTRUM => {
-            let named: Vec<(String, NodeId)> = nodes.iter().map(|node| (name(stored, &nodes, *node), *node)).collect();
-            let title = if nodes.len() == 1 {
-                stored.describe(first)
-            } else {
-                stage.to_owned()
-            };
-            ExplainedVariance::read(stored, &named, &output)?.figure(&title)
-        }
+        artifact::SPECTRUM => ExplainedVariance::read(stored, &nodes, &output)?.figure(stage),
         _ => {
             let node = stored.from.plan.pick(stored.from.experiment, stage, request.filter)?;
             let by = match request.by {
@@ -163,29 +156,6 @@ pub(crate) fn of_action(
         artifact::LINKAGE => Dendrogram::read(&path)?.figure(&title),
         artifact::PICTURE => portrait::figure(stored, node, output, &format!("{title}, {output}")),
         other => Err(ResultsError::NotDrawn(format!("{other} is drawn over all its actions"))),
-    }
-}
-
-/// Actions that differ in the seed alone, with the axes they share.
-pub(crate) fn groups(stored: &Stored<'_>, nodes: &[NodeId]) -> Vec<(String, Vec<NodeId>)> {
-    let mut groups: Vec<(Axes, Vec<NodeId>)> = Vec::new();
-    for node in nodes {
-        let mut axes = stored.from.plan.graph[*node].axes.clone();
-        axes.remove(SEED_AXIS);
-        match groups.iter_mut().find(|(known, _)| *known == axes) {
-            Some((_, nodes)) => nodes.push(*node),
-            None => groups.push((axes, vec![*node])),
-        }
-    }
-    let said = |axes: &Axes| if axes.is_empty() { String::new() } else { describe(axes) };
-    groups.into_iter().map(|(axes, nodes)| (said(&axes), nodes)).collect()
-}
-
-/// The axes of an action, if there are others beside it.
-fn name(stored: &Stored<'_>, nodes: &[NodeId], node: NodeId) -> String {
-    match nodes.len() {
-        1 => String::new(),
-        _ => describe(&stored.from.plan.graph[node].axes),
     }
 }
 

@@ -106,7 +106,8 @@ impl ConfusionMatrix {
             100.0 * right as f64 / all.max(1) as f64
         );
         if unmatched > 0 {
-            write!(text, "; classes without a cluster: {unmatched}").expect("text takes all");
+            let classes = if unmatched == 1 { "class" } else { "classes" };
+            write!(text, "; {unmatched} {classes} without a cluster").expect("text takes all");
         }
         text
     }
@@ -277,7 +278,7 @@ mod tests {
         let matrix = ConfusionMatrix::read(&path).unwrap();
         let names: Vec<&str> = matrix.classes.iter().map(|class| class.name.as_str()).collect();
         assert_eq!(names, ["c", "a", "b"]);
-        assert!(matrix.summary().contains("classes without a cluster: 2"));
+        assert!(matrix.summary().contains("; 2 classes without a cluster"));
         assert_eq!(matrix.class_of(), [(0, 2)].into());
     }
 

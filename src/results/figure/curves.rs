@@ -1,10 +1,11 @@
 //! Learning curves over the seeds.
 
 use super::panel::{Line, MOST_GROUPS, Panel};
+use super::settings::Settings;
 use super::{Figure, field, sheet};
 use crate::error::ResultsError;
 use crate::stored::Stored;
-use moelab_engine::plan::NodeId;
+use moelab_engine::plan::SEED_AXIS;
 use moelab_stages::frame::read_parquet;
 use polars::prelude::*;
 use std::collections::BTreeMap;
@@ -20,13 +21,19 @@ const COLUMNS: u32 = 3;
 
 /// Histories of one stage: groups of runs that differ in the seed alone.
 pub(crate) struct LearningCurves {
+    /// Axes that all runs have alike.
+    shared: String,
     groups: Vec<Group>,
+    /// Settings that have no result.
+    without: usize,
     /// Quantities in the order of the histories.
     quantities: Vec<String>,
 }
 
 struct Group {
+    /// What tells the setting from the others, and all its axes.
     name: String,
+    axes: String,
     /// Runs that were asked for.
     expected: usize,
     runs: Vec<Run>,
@@ -38,23 +45,19 @@ struct Run {
 }
 
 impl LearningCurves {
-    /// Reads the histories of these groups of actions; runs that are missing are counted and left out.
-    pub(crate) fn read(
-        stored: &Stored<'_>,
-        groups: &[(String, Vec<NodeId>)],
-        output: &str,
-    ) -> Result<Self, ResultsError> {
-        if groups.len() > MOST_GROUPS {
+    /// Reads the histories of these settings; runs that are missing are counted and left out.
+    pub(crate) fn read(stored: &Stored<'_>, settings: Settings, output: &str) -> Result<Self, ResultsError> {
+        if settings.groups.len() > MOST_GROUPS {
             return Err(ResultsError::NotDrawn(format!(
                 "{} settings are too many curves for one drawing (at most {MOST_GROUPS}); choose with --where",
-                groups.len()
+                settings.groups.len()
             )));
         }
         let mut read = Vec::new();
         let mut quantities: Vec<String> = Vec::new();
-        for (name, nodes) in groups {
+        for setting in &settings.groups {
             let mut runs = Vec::new();
-            for node in nodes.iter().filter(|node| stored.manifest(**node).is_some()) {
+            for node in setting.nodes.iter().filter(|node| stored.manifest(**node).is_some()) {
                 let path = stored.path(*node, output)?;
                 let columns = columns(&path).map_err(|source| ResultsError::Unreadable {
                     path,
@@ -65,24 +68,27 @@ impl LearningCurves {
                         quantities.push(quantity.clone());
                     }
                 }
-                let seed = stored.from.plan.graph[*node].axes.get(moelab_engine::plan::SEED_AXIS);
+                let seed = stored.from.plan.graph[*node].axes.get(SEED_AXIS);
                 runs.push(Run {
                     seed: seed.map(ToString::to_string).unwrap_or_default(),
                     columns: columns.into_iter().collect(),
                 });
             }
             read.push(Group {
-                name: name.clone(),
-                expected: nodes.len(),
+                name: setting.name.clone(),
+                axes: setting.axes.clone(),
+                expected: setting.nodes.len(),
                 runs,
             });
         }
         if read.iter().all(|group| group.runs.is_empty()) {
-            let first = groups.iter().find_map(|(_, nodes)| nodes.first());
+            let first = settings.groups.iter().find_map(|setting| setting.nodes.first());
             stored.finished(*first.expect("a stage has an action"))?;
         }
         Ok(Self {
+            shared: settings.shared,
             groups: read,
+            without: settings.without,
             quantities,
         })
     }
@@ -116,16 +122,45 @@ impl LearningCurves {
                 title: title(quantity),
                 groups: lines(&|name| name == quantity),
                 averaged: true,
+                ends: Vec::new(),
             })
             .collect();
-        if self.quantities.iter().any(|quantity| quantity.starts_with(SHARES)) {
-            panels.push(Panel {
-                title: "share of each expert, every run".to_owned(),
-                groups: lines(&|name| name.starts_with(SHARES)),
-                averaged: false,
-            });
+        if self.has_shares() {
+            panels.push(self.shares());
         }
         panels
+    }
+
+    fn has_shares(&self) -> bool {
+        self.quantities.iter().any(|quantity| quantity.starts_with(SHARES))
+    }
+
+    fn runs(&self) -> usize {
+        self.groups.iter().map(|group| group.runs.len()).sum()
+    }
+
+    /// The share of each expert: by number in one run; in several a number means nothing.
+    fn shares(&self) -> Panel {
+        let of = |run: &Run| {
+            let number = |name: &str| name.strip_prefix(SHARES)?.parse::<usize>().ok();
+            let columns = run.columns.iter();
+            let experts: BTreeMap<usize, Line> = columns
+                .filter_map(|(name, line)| Some((number(name)?, line.clone())))
+                .collect();
+            experts
+        };
+        let of_group = |group: &Group| group.runs.iter().flat_map(|run| of(run).into_values()).collect();
+        let only = self.groups.iter().flat_map(|group| &group.runs).next();
+        let only = only.filter(|_| self.runs() == 1);
+        Panel {
+            title: match only {
+                Some(_) => "share of each expert".to_owned(),
+                None => "share of each expert, every run".to_owned(),
+            },
+            groups: self.groups.iter().map(of_group).collect(),
+            averaged: false,
+            ends: only.map_or_else(Vec::new, |run| of(run).keys().map(usize::to_string).collect()),
+        }
     }
 
     fn names(&self) -> Vec<String> {
@@ -137,7 +172,7 @@ impl LearningCurves {
     }
 
     /// What a reader should know of the lines.
-    pub(crate) fn legend(&self) -> String {
+    fn legend(&self) -> String {
         let (runs, expected) = self.groups.iter().fold((0, 0), |(runs, expected), group| {
             (runs + group.runs.len(), expected + group.expected)
         });
@@ -146,11 +181,28 @@ impl LearningCurves {
         } else {
             String::new()
         };
-        match (runs, self.groups.iter().any(|group| group.runs.len() > 1)) {
+        let mut text = match (runs, self.groups.iter().any(|group| group.runs.len() > 1)) {
             (1, _) => format!("1 run{gap}"),
             (_, false) => format!("{runs} runs{gap}, one per setting"),
             _ => format!("mean and ± 1 std over seeds, single seeds faint; {runs} runs{gap}"),
+        };
+        if runs > 1 && self.has_shares() {
+            text += "; shares: a line per expert, numbered anew in each run";
         }
+        if self.without > 0 {
+            write!(text, "; settings without a result: {}", self.without).expect("text takes all");
+        }
+        text
+    }
+
+    /// Which runs of a stage are drawn.
+    fn subject(&self, stage: &str) -> String {
+        format!("{stage} {}", self.shared).trim_end().to_owned()
+    }
+
+    /// Which they are, and what a reader should know of the lines.
+    pub(crate) fn caption(&self, stage: &str) -> String {
+        format!("{}: {}", self.subject(stage), self.legend())
     }
 
     /// Every panel as a figure of its own.
@@ -163,7 +215,12 @@ impl LearningCurves {
                 Ok(Figure {
                     title: panel.title.clone(),
                     svg: sheet(size, |area| panel.draw(area, &names))?,
-                    alt: format!("{} of {stage} over epochs: {}.", panel.title, summary(panel, &names)),
+                    alt: format!(
+                        "{} of {} over epochs: {}.",
+                        panel.title,
+                        self.subject(stage),
+                        summary(panel, &names)
+                    ),
                     csv: self.csv(),
                 })
             })
@@ -171,12 +228,12 @@ impl LearningCurves {
     }
 
     /// All panels side by side.
-    pub(crate) fn figure(&self, title: &str) -> Result<Figure, ResultsError> {
+    pub(crate) fn figure(&self, stage: &str) -> Result<Figure, ResultsError> {
         let (panels, names) = (self.panels(), self.names());
         let columns = (panels.len() as u32).clamp(1, COLUMNS);
         let rows = (panels.len() as u32).div_ceil(columns);
         let height = Panel::height(self.groups.len(), SIZE.1);
-        let caption = format!("{title}: {}", self.legend());
+        let caption = self.caption(stage);
         let wide = (super::width_of(&caption) * 1.2) as u32 + 24;
         let svg = sheet(((SIZE.0 * columns).max(wide), height * rows + 34), |area| {
             let area = area.titled(&caption, super::FONT).map_err(super::failed)?;
@@ -191,9 +248,9 @@ impl LearningCurves {
             .map(|panel| format!("{}: {}", panel.title, summary(panel, &names)))
             .collect();
         Ok(Figure {
-            title: title.to_owned(),
+            title: self.subject(stage),
             svg,
-            alt: format!("Learning curves, {}. {}.", self.legend(), said.join("; ")),
+            alt: format!("Learning curves of {caption}. {}.", said.join("; ")),
             csv: self.csv(),
         })
     }
@@ -205,7 +262,7 @@ impl LearningCurves {
             for run in &group.runs {
                 for quantity in &self.quantities {
                     for (epoch, value) in run.columns.get(quantity).into_iter().flatten() {
-                        let setting = field(&group.name);
+                        let setting = field(&group.axes);
                         writeln!(out, "{setting},{},{epoch},{quantity},{value}", run.seed).expect("text takes all");
                     }
                 }
@@ -227,6 +284,12 @@ fn title(quantity: &str) -> String {
 
 /// Where the curves of a panel begin and end.
 fn summary(panel: &Panel, names: &[String]) -> String {
+    if !panel.ends.is_empty() {
+        let last = panel.groups.iter().flatten().map(|line| line.last());
+        let said = panel.ends.iter().zip(last);
+        let said = said.filter_map(|(name, last)| Some(format!("expert {name} {} at the end", super::tick(last?.1))));
+        return said.collect::<Vec<_>>().join(", ");
+    }
     let said = panel.groups.iter().zip(names).filter_map(|(lines, name)| {
         let rows = super::panel::spread(lines);
         let (first, last) = (rows.first()?, rows.last()?);
@@ -268,88 +331,5 @@ fn columns(path: &std::path::Path) -> PolarsResult<Vec<(String, Line)>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn curves(values: &[&[f64]], expected: usize) -> LearningCurves {
-        let run = |(seed, values): (usize, &&[f64])| {
-            let line: Line = values.iter().enumerate().map(|(i, y)| (i as f64 + 1.0, *y)).collect();
-            Run {
-                seed: seed.to_string(),
-                columns: [("loss".to_owned(), line.clone()), ("share_0".to_owned(), line)].into(),
-            }
-        };
-        LearningCurves {
-            groups: vec![Group {
-                name: "alpha=1, beta=2".into(),
-                expected,
-                runs: values.iter().enumerate().map(run).collect(),
-            }],
-            quantities: vec!["loss".into(), "share_0".into()],
-        }
-    }
-
-    #[test]
-    fn every_seed_is_a_line_beside_the_mean_and_the_band() {
-        let figures = curves(&[&[3.0, 2.0], &[5.0, 2.0]], 2).figures("vae").unwrap();
-        let loss = &figures[0].svg;
-        let lines = |width: &str| {
-            loss.matches(&format!("stroke=\"#0072B2\" stroke-width=\"{width}\""))
-                .count()
-        };
-        assert_eq!((lines("3"), lines("1")), (1, 2), "{loss}");
-        assert_eq!(loss.matches("<polygon").count(), 1, "the band");
-        assert!(
-            figures[0].alt.contains("4 at epoch 1 to 2 at epoch 2"),
-            "{}",
-            figures[0].alt
-        );
-    }
-
-    #[test]
-    fn shares_of_experts_are_not_averaged_over_seeds() {
-        let figures = curves(&[&[3.0, 2.0], &[5.0, 2.0]], 2).figures("moe").unwrap();
-        assert!(figures[1].title.contains("share of each expert"));
-        assert_eq!(figures[1].svg.matches("<polygon").count(), 0);
-    }
-
-    #[test]
-    fn one_run_has_neither_mean_nor_band() {
-        let one = curves(&[&[3.0, 2.0]], 1);
-        assert_eq!(one.figure("vae").unwrap().svg.matches("<polygon").count(), 0);
-        assert_eq!(one.legend(), "1 run");
-    }
-
-    #[test]
-    fn missing_runs_are_said() {
-        let gap = curves(&[&[3.0], &[2.0]], 5);
-        assert!(gap.legend().contains("2 runs of 5"));
-        assert_eq!(gap.names(), ["alpha=1, beta=2 (2/5)"]);
-    }
-
-    #[test]
-    fn the_numbers_are_those_drawn() {
-        let csv = curves(&[&[3.0, 2.5]], 1).only("loss", "vae").unwrap().csv();
-        assert_eq!(
-            csv,
-            "setting,seed,epoch,quantity,value\n\"alpha=1, beta=2\",0,1,loss,3\n\"alpha=1, beta=2\",0,2,loss,2.5\n"
-        );
-    }
-
-    #[test]
-    fn an_unknown_quantity_tells_those_there_are() {
-        let Err(error) = curves(&[&[1.0]], 1).only("los", "vae") else {
-            panic!("`los` was found");
-        };
-        assert!(error.to_string().contains("it has loss, share_0"));
-    }
-
-    #[test]
-    fn the_last_record_of_an_epoch_counts_and_gaps_are_left_out() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("h");
-        let mut frame = df!("epoch" => [1_u32, 1, 2], "step" => [1_u64, 2, 3], "a" => [1.0, 2.0, f64::NAN]).unwrap();
-        moelab_stages::frame::write_parquet(&mut frame, &path).unwrap();
-        assert_eq!(columns(&path).unwrap(), [("a".to_owned(), vec![(1.0, 2.0)])]);
-    }
-}
+#[path = "curves_tests.rs"]
+mod tests;

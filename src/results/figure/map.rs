@@ -8,6 +8,7 @@ use crate::error::ResultsError;
 use crate::tensors::Points;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 const SIZE: (u32, u32) = (680, 720);
@@ -42,6 +43,18 @@ pub(crate) fn sample(total: usize, most: usize) -> Vec<usize> {
     (0..n).map(|i| i * total / n).collect()
 }
 
+/// Rows for a map of errors: the misassigned first, in at most three quarters of the places as long as others need the rest;
+/// both evenly spaced where they are too many.
+fn errors_first(of_row: &[Option<usize>], most: usize) -> Vec<usize> {
+    let (wrong, others): (Vec<usize>, Vec<usize>) = (0..of_row.len()).partition(|&row| of_row[row] == Some(1));
+    let places = (most * 3 / 4).max(most.saturating_sub(others.len()));
+    let drawn = |of: &[usize], most: usize| -> Vec<usize> { sample(of.len(), most).iter().map(|&i| of[i]).collect() };
+    let mut rows = drawn(&wrong, places);
+    rows.extend(drawn(&others, most - rows.len()));
+    rows.sort_unstable();
+    rows
+}
+
 impl EmbeddingMap {
     pub(crate) fn new(points: &Points, colouring: Option<Colouring>) -> Result<Self, ResultsError> {
         let total = points.rows();
@@ -51,7 +64,10 @@ impl EmbeddingMap {
                 colouring.rows()
             )));
         }
-        let rows = sample(total, MOST_POINTS);
+        let rows = match &colouring {
+            Some(colouring) if colouring.meaning == Meaning::Error => errors_first(&colouring.of_row, MOST_POINTS),
+            _ => sample(total, MOST_POINTS),
+        };
         Ok(Self {
             plane: Plane::of(points, &rows),
             rows,
@@ -157,7 +173,10 @@ impl EmbeddingMap {
                 n => format!(", small and grey: {n} of noise"),
             };
             notes.push(match colouring.meaning {
-                Meaning::Cluster => format!("coloured by cluster: {}{noise}", colouring.names.len()),
+                Meaning::Cluster => {
+                    let clusters: BTreeSet<&usize> = colouring.of_row.iter().flatten().collect();
+                    format!("coloured by cluster: {} clusters{noise}", clusters.len())
+                }
                 Meaning::Label => format!("coloured by label: {} classes", colouring.names.len()),
                 Meaning::Error => {
                     let wrong = count(Some(1));
@@ -171,9 +190,26 @@ impl EmbeddingMap {
         }
         notes.extend(self.plane.note.clone());
         if self.rows.len() < self.total {
-            notes.push(format!("{} of {} rows, evenly spaced", self.rows.len(), self.total));
+            notes.push(match self.meaning() {
+                Some(Meaning::Error) => self.drawn_errors(),
+                _ => format!("{} of {} rows, evenly spaced", self.rows.len(), self.total),
+            });
         }
         notes
+    }
+
+    /// How many of the misassigned rows are drawn, and of the others.
+    fn drawn_errors(&self) -> String {
+        let all = self.colouring.iter().flat_map(|colouring| &colouring.of_row);
+        let all = all.filter(|category| **category == Some(1)).count();
+        let drawn = (0..self.rows.len()).filter(|&i| self.category(i) == Some(1)).count();
+        let crosses = if drawn < all {
+            format!("{drawn} of {all}")
+        } else {
+            format!("all {all}")
+        };
+        let (others, of) = (self.rows.len() - drawn, self.total - all);
+        format!("drawn: {crosses} crosses, and {others} of the {of} other rows, evenly spaced")
     }
 
     /// A square that holds all points, so that both axes have one scale.
@@ -203,7 +239,7 @@ impl EmbeddingMap {
         (around(x), around(y))
     }
 
-    /// Draws one point: by its colour and, from the eighth category on, by its shape too.
+    /// Draws one point: by its colour and, from the eleventh category on, by its shape too.
     fn mark(&self, area: &Sheet<'_>, at: (i32, i32), category: Option<usize>) -> Result<(), DrawingError> {
         let disc = |radius: i32, style: ShapeStyle| area.draw(&Circle::new(at, radius, style));
         let (meaning, category) = match (self.meaning(), category) {
@@ -306,83 +342,5 @@ fn apart(places: &[(i32, i32)], names: &[String]) -> Vec<(i32, i32)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn map(meaning: Meaning, of_row: &[Option<usize>], names: usize) -> EmbeddingMap {
-        let values = (0..2 * of_row.len()).map(|i| i as f32).collect();
-        let colouring = Colouring {
-            meaning,
-            of_row: of_row.to_vec(),
-            names: (0..names).map(|name| format!("c{name}")).collect(),
-        };
-        EmbeddingMap::new(&Points { values, dimensions: 2 }, Some(colouring)).unwrap()
-    }
-
-    #[test]
-    fn every_cluster_is_named_on_the_spot_and_beyond_seven_has_another_marker() {
-        let rows: Vec<_> = (0..16).map(Some).collect();
-        let figure = map(Meaning::Cluster, &rows, 16).figure("embedding").unwrap();
-        for name in 0..16 {
-            assert!(figure.svg.contains(&format!("\nc{name}\n")), "c{name}: {}", figure.svg);
-        }
-        let fills = |shape: &str| figure.svg.matches(shape).count();
-        assert!(fills("<polygon") >= 2, "triangles from the fourteenth on");
-        assert_eq!(fills("<circle"), 7 + 1, "discs, and an edge about the yellow one");
-    }
-
-    #[test]
-    fn errors_are_crosses_and_counted() {
-        let figure = map(Meaning::Error, &[Some(0), Some(1), None], 2)
-            .figure("embedding")
-            .unwrap();
-        assert!(figure.alt.contains("1 of 3 misassigned (33.3 %)"), "{}", figure.alt);
-        assert!(figure.svg.contains("#D55E00"));
-        assert!(figure.csv.contains("1,2,3,c1\n2,4,5,noise\n"), "{}", figure.csv);
-    }
-
-    #[test]
-    fn a_sample_is_evenly_spaced_and_whole_if_small() {
-        assert_eq!(sample(4, 9), [0, 1, 2, 3]);
-        assert_eq!(sample(10, 4), [0, 2, 5, 7]);
-        assert!(sample(0, 4).is_empty());
-    }
-
-    #[test]
-    fn points_of_other_images_are_refused() {
-        let colouring = Colouring {
-            meaning: Meaning::Cluster,
-            of_row: vec![Some(0)],
-            names: vec!["0".into()],
-        };
-        let points = Points {
-            values: vec![0.0; 4],
-            dimensions: 2,
-        };
-        let refused = EmbeddingMap::new(&points, Some(colouring)).err().unwrap().to_string();
-        assert!(
-            refused.contains("2 rows") && refused.contains("different images"),
-            "{refused}"
-        );
-    }
-
-    #[test]
-    fn labels_do_not_hide_each_other() {
-        let names: Vec<String> = (0..5).map(|i| i.to_string()).collect();
-        let put = apart(&[(10, 10); 5], &names);
-        for (i, a) in put.iter().enumerate() {
-            for b in &put[..i] {
-                assert!((a.0 - b.0).abs() >= 15 || (a.1 - b.1).abs() >= 20, "{put:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn no_points_are_an_empty_map() {
-        let points = Points {
-            values: vec![],
-            dimensions: 2,
-        };
-        assert!(EmbeddingMap::new(&points, None).unwrap().figure("e").is_ok());
-    }
-}
+#[path = "map_tests.rs"]
+mod tests;

@@ -1,9 +1,13 @@
 //! Two dimensions of many: the first two principal axes.
 
+use super::sample;
 use crate::tensors::Points;
 
 /// Rounds of subspace iteration; far more than a drawing needs.
 const ROUNDS: usize = 60;
+
+/// Evenly spaced rows that the axes are found from: more hardly turn them, and one embedding has one plane whatever is drawn.
+const MOST_ROWS: usize = 2000;
 
 /// Where points lie in a plane, and what the plane is.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,13 +58,14 @@ impl Plane {
     }
 }
 
-/// Coordinates on the first two principal axes of these rows, and the share of the variance along each.
+/// Coordinates of these rows on the first two principal axes, and the share of the variance along each.
 ///
-/// Subspace iteration on the centred rows. The sign of each axis is such that its greatest entry is positive.
-fn principal(points: &Points, rows: &[usize]) -> (Vec<(f32, f32)>, [f64; 2]) {
+/// Subspace iteration on centred, evenly spaced rows of all. The sign of each axis is such that its greatest entry is positive.
+fn principal(points: &Points, drawn: &[usize]) -> (Vec<(f32, f32)>, [f64; 2]) {
     let d = points.dimensions;
+    let rows = sample(points.rows(), MOST_ROWS);
     let mut mean = vec![0.0_f64; d];
-    for &row in rows {
+    for &row in &rows {
         mean.iter_mut()
             .zip(points.row(row))
             .for_each(|(m, x)| *m += f64::from(*x));
@@ -79,7 +84,7 @@ fn principal(points: &Points, rows: &[usize]) -> (Vec<(f32, f32)>, [f64; 2]) {
     orthonormalise(&mut axes);
     for _ in 0..ROUNDS {
         let mut next = [vec![0.0; d], vec![0.0; d]];
-        for &row in rows {
+        for &row in &rows {
             for (axis, next) in axes.iter().zip(&mut next) {
                 let length = along(row, axis);
                 let centred = points.row(row).iter().zip(&mean).map(|(x, m)| f64::from(*x) - m);
@@ -110,7 +115,7 @@ fn principal(points: &Points, rows: &[usize]) -> (Vec<(f32, f32)>, [f64; 2]) {
         })
         .sum();
     let shares = variances.map(|variance| if total > 0.0 { variance / total } else { 0.0 });
-    let projected = rows
+    let projected = drawn
         .iter()
         .map(|&row| (along(row, &axes[0]) as f32, along(row, &axes[1]) as f32));
     (projected.collect(), shares)

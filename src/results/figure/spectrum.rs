@@ -1,46 +1,61 @@
 //! How many latent dimensions the data need: explained variance over components, with the dimension that was chosen.
 
-use super::{COLOURS, FONT, Figure, SMALL, colour, failed, field, sheet};
+use super::settings::Settings;
+use super::{COLOURS, FONT, Figure, SMALL, Sheet, colour, failed, field, sheet, strokes, width_of};
 use crate::error::ResultsError;
 use crate::stored::Stored;
-use moelab_engine::plan::NodeId;
+use moelab_engine::plan::select::describe;
+use moelab_engine::plan::{NodeId, SEED_AXIS};
 use moelab_stages::frame::{read_parquet, whole};
+use plotters::element::DashedPathElement;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
 use polars::prelude::*;
 use std::fmt::Write;
 use std::path::Path;
 
 const SIZE: (u32, u32) = (640, 420);
-/// Names told of those that chose alike.
-const MOST_NAMES: usize = 10;
+/// A line of the legend below the plot, what stands before its text, and what stands about it.
+const LINE: u32 = 20;
+const SWATCH: u32 = 40;
+const MARGIN: u32 = 14;
 
 /// Spectra of the latent finder: of all rows, or one per cluster.
 pub(crate) struct ExplainedVariance {
-    /// The share that was to be kept.
-    wanted: f64,
+    /// Axes that all actions have alike.
+    shared: String,
+    /// The shares that were to be kept, ascending.
+    wanted: Vec<f64>,
+    /// What has a colour of its own: settings; of one setting, seeds; of one action, clusters.
+    groups: Vec<String>,
     curves: Vec<Curve>,
 }
 
 struct Curve {
     name: String,
+    /// Which of the groups.
+    group: usize,
     /// Cumulative share of the variance from the first component on.
     cumulative: Vec<f64>,
     chosen: usize,
 }
 
 impl ExplainedVariance {
-    /// Reads the spectra of these actions, each with its name; those that have not run are left out, if one has.
-    pub(crate) fn read(stored: &Stored<'_>, nodes: &[(String, NodeId)], output: &str) -> Result<Self, ResultsError> {
+    /// Reads the spectra of these actions; those that have not run are left out, if one has.
+    pub(crate) fn read(stored: &Stored<'_>, nodes: &[NodeId], output: &str) -> Result<Self, ResultsError> {
+        let settings = Settings::of(stored, nodes);
         let mut read = Self {
-            wanted: 0.0,
+            shared: settings.shared,
+            wanted: Vec::new(),
+            groups: Vec::new(),
             curves: Vec::new(),
         };
-        for (name, node) in nodes {
-            let Some(manifest) = stored.manifest(*node) else {
+        let done = nodes.iter().filter(|node| stored.manifest(**node).is_some()).count();
+        let runs = (settings.groups.iter()).flat_map(|setting| setting.nodes.iter().map(move |node| (setting, *node)));
+        for (setting, node) in runs {
+            let Some(manifest) = stored.manifest(node) else {
                 continue;
             };
-            let path = stored.path(*node, output)?;
+            let path = stored.path(node, output)?;
             let spectra = spectra(&path).map_err(|source| ResultsError::Unreadable {
                 path,
                 source: Box::new(source),
@@ -50,129 +65,164 @@ impl ExplainedVariance {
                 let value = chosen.and_then(|value| value.get(i).unwrap_or(value).as_u64());
                 value.map_or(0, |value| value as usize)
             };
-            read.wanted = manifest.action.config["variance"].as_f64().unwrap_or(0.0);
+            read.want(manifest.action.config["variance"].as_f64().unwrap_or(0.0));
+            let axes = &stored.from.plan.graph[node].axes;
             for (i, (cluster, cumulative)) in spectra.into_iter().enumerate() {
-                let own = if cluster < 0 {
-                    String::new()
-                } else {
-                    format!("cluster {cluster}")
+                let own = (cluster >= 0).then(|| format!("cluster {cluster}"));
+                let group = match (settings.groups.len(), done) {
+                    (1, 1) => own.clone().unwrap_or_default(),
+                    (1, _) => axes
+                        .get(SEED_AXIS)
+                        .map_or_else(String::new, |seed| format!("seed={seed}")),
+                    _ => setting.name.clone(),
                 };
-                let name = [name.as_str(), own.as_str()]
-                    .iter()
-                    .filter(|part| !part.is_empty())
-                    .copied()
-                    .collect::<Vec<_>>();
-                read.curves.push(Curve {
-                    name: name.join(", "),
+                let action = (done > 1).then(|| describe(axes));
+                let curve = Curve {
+                    name: action.into_iter().chain(own).collect::<Vec<_>>().join(", "),
+                    group: read.group(group),
                     cumulative,
                     chosen: chosen(i),
-                });
+                };
+                read.curves.push(curve);
             }
         }
         if read.curves.is_empty() {
-            stored.finished(nodes.first().expect("a stage has an action").1)?;
+            stored.finished(*nodes.first().expect("a stage has an action"))?;
         }
         Ok(read)
     }
 
-    pub(crate) fn figure(&self, title: &str) -> Result<Figure, ResultsError> {
-        let most = self
-            .curves
-            .iter()
-            .map(|curve| curve.cumulative.len())
-            .max()
-            .unwrap_or(1)
-            .max(2);
-        let least = self
-            .curves
-            .iter()
-            .filter_map(|curve| curve.cumulative.first())
-            .fold(1.0_f64, |a, b| a.min(*b));
-        let svg = sheet(SIZE, |area| {
-            let mut chart = ChartBuilder::on(area)
-                .caption(title, FONT)
-                .margin(12)
-                .x_label_area_size(44)
-                .y_label_area_size(64)
-                .build_cartesian_2d(0.5..most as f64 + 0.5, (least - 0.08).max(0.0)..1.02)
-                .map_err(failed)?;
-            chart
-                .configure_mesh()
-                .light_line_style(TRANSPARENT)
-                .bold_line_style(BLACK.mix(0.12))
-                .x_desc("principal components of the posterior means")
-                .y_desc("explained variance")
-                .x_label_formatter(&|x| format!("{x:.0}"))
-                .y_label_formatter(&|y| format!("{:.0} %", 100.0 * y))
-                .label_style(SMALL)
-                .axis_desc_style(SMALL)
-                .draw()
-                .map_err(failed)?;
-            let line = [(0.5, self.wanted), (most as f64 + 0.5, self.wanted)];
-            chart
-                .draw_series([PathElement::new(line, BLACK.mix(0.5).stroke_width(1))])
-                .map_err(failed)?;
-            let one = self.curves.len() == 1;
-            for (i, curve) in self.curves.iter().enumerate() {
-                let colour = if one { COLOURS[0] } else { colour(i) };
-                let points = curve
-                    .cumulative
-                    .iter()
-                    .enumerate()
-                    .map(|(c, share)| (c as f64 + 1.0, *share));
-                chart
-                    .draw_series([PathElement::new(points.collect::<Vec<_>>(), colour.stroke_width(2))])
-                    .map_err(failed)?;
-            }
-            // Above all lines, so that none hides a mark.
-            for (i, curve) in self.curves.iter().enumerate() {
-                let Some(at) = curve.at_chosen() else { continue };
-                let colour = if one { COLOURS[3] } else { colour(i) };
-                chart
-                    .draw_series([Circle::new(at, 6, colour.filled())])
-                    .map_err(failed)?;
-                chart
-                    .draw_series([Circle::new(at, 6, BLACK.stroke_width(1))])
-                    .map_err(failed)?;
-            }
-            let style = SMALL.into_text_style(area).color(&BLACK);
-            let words = self.words();
-            for (i, text) in words.iter().enumerate() {
-                let (right, y) = (
-                    SIZE.0 as i32 - 30,
-                    SIZE.1 as i32 - 70 - 19 * (words.len() - 1 - i) as i32,
-                );
-                let style = style.clone().pos(Pos::new(HPos::Right, VPos::Bottom));
-                area.draw(&Text::new(text.clone(), (right, y), style)).map_err(failed)?;
+    fn want(&mut self, share: f64) {
+        if !self.wanted.contains(&share) {
+            self.wanted.push(share);
+            self.wanted.sort_by(f64::total_cmp);
+        }
+    }
+
+    /// The number of a group, which may be new.
+    fn group(&mut self, name: String) -> usize {
+        let known = self.groups.iter().position(|group| *group == name);
+        known.unwrap_or_else(|| {
+            self.groups.push(name);
+            self.groups.len() - 1
+        })
+    }
+
+    pub(crate) fn figure(&self, stage: &str) -> Result<Figure, ResultsError> {
+        let title = format!("{stage} {}", self.shared).trim_end().to_owned();
+        let (heading, entries) = (self.heading(), self.entries());
+        let width = |text: &String| width_of(text) as u32;
+        let cell = entries.iter().map(width).max().unwrap_or(0) + SWATCH + 2 * MARGIN;
+        let wide = [
+            SIZE.0,
+            cell,
+            width(&heading) + 2 * MARGIN,
+            (width_of(&title) * 1.2) as u32,
+        ];
+        let wide = wide.into_iter().max().unwrap_or(SIZE.0);
+        let lines = (entries.len() as u32).div_ceil(wide / cell);
+        let svg = sheet((wide, SIZE.1 + LINE * (1 + lines) + MARGIN), |area| {
+            let (plot, legend) = area.split_vertically(SIZE.1);
+            self.plot(&plot, &title)?;
+            let ink = SMALL.into_text_style(area).color(&BLACK);
+            let put = |text: &str, at: (i32, i32)| legend.draw(&Text::new(text.to_owned(), at, ink.clone()));
+            put(&heading, (MARGIN as i32, 0)).map_err(failed)?;
+            for (i, entry) in entries.iter().enumerate() {
+                let (column, place) = (i as u32 / lines, i as u32 % lines);
+                let (x, y) = ((column * cell + MARGIN) as i32, (LINE * (1 + place)) as i32);
+                for part in line(&[(x, y + 7), (x + 28, y + 7)], i, 3) {
+                    legend.draw(&part).map_err(failed)?;
+                }
+                put(entry, (x + SWATCH as i32, y)).map_err(failed)?;
             }
             Ok(())
         })?;
+        let said: Vec<String> = std::iter::once(heading).chain(entries).collect();
         Ok(Figure {
-            title: title.to_owned(),
+            alt: format!("Cumulative explained variance over components. {}.", said.join("; ")),
+            title,
             svg,
-            alt: format!(
-                "Cumulative explained variance over components. {}.",
-                self.words().join("; ")
-            ),
             csv: self.csv(),
         })
     }
 
-    /// What was chosen, in a few lines: curves that chose alike share one.
-    fn words(&self) -> Vec<String> {
-        let mut by_size: std::collections::BTreeMap<usize, Vec<&str>> = std::collections::BTreeMap::new();
+    fn plot(&self, area: &Sheet<'_>, title: &str) -> Result<(), ResultsError> {
+        let lengths = self.curves.iter().map(|curve| curve.cumulative.len());
+        let most = lengths.max().unwrap_or(1).max(2);
+        let firsts = self.curves.iter().filter_map(|curve| curve.cumulative.first());
+        let least = firsts.fold(1.0_f64, |a, b| a.min(*b));
+        let mut chart = ChartBuilder::on(area)
+            .caption(title, FONT)
+            .margin(12)
+            .x_label_area_size(44)
+            .y_label_area_size(64)
+            .build_cartesian_2d(0.5..most as f64 + 0.5, (least - 0.08).max(0.0)..1.02)
+            .map_err(failed)?;
+        chart
+            .configure_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(BLACK.mix(0.12))
+            .x_desc("principal components of the posterior means")
+            .y_desc("explained variance")
+            .x_label_formatter(&|x| format!("{x:.0}"))
+            .y_label_formatter(&|y| format!("{:.0} %", 100.0 * y))
+            .label_style(SMALL)
+            .axis_desc_style(SMALL)
+            .draw()
+            .map_err(failed)?;
+        for wanted in &self.wanted {
+            let across = [(0.5, *wanted), (most as f64 + 0.5, *wanted)];
+            chart
+                .draw_series([PathElement::new(across, BLACK.mix(0.5).stroke_width(1))])
+                .map_err(failed)?;
+        }
         for curve in &self.curves {
-            by_size.entry(curve.chosen).or_default().push(&curve.name);
+            let shares = curve.cumulative.iter().enumerate();
+            let points: Vec<(f64, f64)> = shares.map(|(c, share)| (c as f64 + 1.0, *share)).collect();
+            chart.draw_series(line(&points, curve.group, 2)).map_err(failed)?;
         }
-        let line = |(size, names): (usize, Vec<&str>)| match self.curves.len() {
-            1 => format!("chosen: {size} components, for {:.0} %", 100.0 * self.wanted),
-            _ => format!("{size} components: {}", listed(&names)),
+        // Above all lines, so that none hides a mark.
+        for curve in &self.curves {
+            let Some(at) = curve.at_chosen() else { continue };
+            let colour = if self.curves.len() == 1 {
+                COLOURS[3]
+            } else {
+                colour(curve.group)
+            };
+            chart
+                .draw_series([Circle::new(at, 6, colour.filled())])
+                .map_err(failed)?;
+            chart
+                .draw_series([Circle::new(at, 6, BLACK.stroke_width(1))])
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// What decided, and of one curve what was chosen.
+    fn heading(&self) -> String {
+        let wanted: Vec<String> = self
+            .wanted
+            .iter()
+            .map(|share| format!("{:.0} %", 100.0 * share))
+            .collect();
+        let wanted = wanted.join(" or ");
+        match &self.curves[..] {
+            [only] => format!("chosen: {}, for {wanted}", components(&[only])),
+            _ => format!("chosen for {wanted} of the variance"),
+        }
+    }
+
+    /// What was chosen in each group; one curve alone needs no legend.
+    fn entries(&self) -> Vec<String> {
+        if self.curves.len() == 1 {
+            return Vec::new();
+        }
+        let entry = |(group, name): (usize, &String)| {
+            let own: Vec<&Curve> = self.curves.iter().filter(|curve| curve.group == group).collect();
+            format!("{name}: {}", components(&own))
         };
-        let mut words: Vec<String> = by_size.into_iter().map(line).collect();
-        if self.curves.len() > 1 {
-            words.insert(0, format!("chosen for {:.0} % of the variance", 100.0 * self.wanted));
-        }
-        words
+        self.groups.iter().enumerate().map(entry).collect()
     }
 
     fn csv(&self) -> String {
@@ -194,18 +244,24 @@ impl Curve {
     }
 }
 
-/// `cluster 2, 3, 5`: what names have in common is said once.
-fn listed(names: &[&str]) -> String {
-    let split = |name: &&str| name.rsplit_once([' ', '=']).map(|(front, _)| front.len() + 1);
-    let front = names.first().and_then(split).map_or("", |end| &names[0][..end]);
-    let (told, left) = names.split_at(names.len().min(MOST_NAMES));
-    let rest = told.iter().skip(1).map(|name| name.strip_prefix(front).unwrap_or(name));
-    let mut text: Vec<&str> = told.first().copied().into_iter().chain(rest).collect();
-    let more = format!("… ({} more)", left.len());
-    if !left.is_empty() {
-        text.push(&more);
+/// `14 components`, or from the least to the greatest.
+fn components(curves: &[&Curve]) -> String {
+    let sizes = || curves.iter().map(|curve| curve.chosen);
+    match (sizes().min().unwrap_or(0), sizes().max().unwrap_or(0)) {
+        (1, 1) => "1 component".to_owned(),
+        (least, most) if least == most => format!("{most} components"),
+        (least, most) => format!("{least} to {most} components"),
     }
-    text.join(", ")
+}
+
+/// A line of a group, dashed where the colours begin again.
+fn line<'b, C: Clone + 'static>(points: &[C], group: usize, width: u32) -> Vec<DynElement<'static, SVGBackend<'b>, C>> {
+    let dashed = group / COLOURS.len() % 2 == 1;
+    let part = |stroke: ShapeStyle| match dashed {
+        true => DashedPathElement::new(points.to_vec(), 6, 4, stroke).into_dyn(),
+        false => PathElement::new(points.to_vec(), stroke).into_dyn(),
+    };
+    strokes(group, width).into_iter().map(part).collect()
 }
 
 /// Cluster (−1: all rows) and cumulative shares, in order of the file.
@@ -227,48 +283,59 @@ fn spectra(path: &Path) -> PolarsResult<Vec<(i32, Vec<f64>)>> {
 mod tests {
     use super::*;
 
-    fn variance(chosen: &[usize]) -> ExplainedVariance {
+    fn variance(chosen: &[usize], groups: usize) -> ExplainedVariance {
         let curve = |(i, chosen): (usize, &usize)| Curve {
             name: format!("cluster {i}"),
+            group: i % groups,
             cumulative: vec![0.5, 0.8, 1.0],
             chosen: *chosen,
         };
         ExplainedVariance {
-            wanted: 0.75,
+            shared: "seed=0".into(),
+            wanted: vec![0.75],
+            groups: (0..groups).map(|i| format!("cluster {i}")).collect(),
             curves: chosen.iter().enumerate().map(curve).collect(),
         }
     }
 
     #[test]
     fn the_chosen_dimension_is_marked_and_said() {
-        let figure = variance(&[2]).figure("latent_size").unwrap();
+        let figure = variance(&[2], 1).figure("latent_size").unwrap();
+        assert_eq!(figure.title, "latent_size seed=0");
         assert_eq!(figure.svg.matches("<circle").count(), 2, "a disc and its edge");
         assert!(figure.alt.contains("chosen: 2 components, for 75 %"), "{}", figure.alt);
         assert!(figure.csv.contains("cluster 0,2,0.8,true\ncluster 0,3,1,false\n"));
     }
 
     #[test]
-    fn curves_that_chose_alike_share_a_line_of_text() {
-        let words = variance(&[2, 3, 2]).words();
+    fn a_legend_names_each_group_once() {
+        let all = variance(&[2, 1, 3, 1], 2);
+        assert_eq!(all.heading(), "chosen for 75 % of the variance");
         assert_eq!(
-            words,
-            [
-                "chosen for 75 % of the variance",
-                "2 components: cluster 0, 2",
-                "3 components: cluster 1"
-            ]
+            all.entries(),
+            ["cluster 0: 2 to 3 components", "cluster 1: 1 component"]
         );
+        let svg = all.figure("sizes").unwrap().svg;
+        assert_eq!(svg.matches("cluster 0: 2 to 3 components").count(), 1, "{svg}");
     }
 
     #[test]
-    fn many_names_are_cut_and_different_ones_told_whole() {
-        let names: Vec<String> = (0..12).map(|seed| format!("seed={seed}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        assert_eq!(listed(&names), "seed=0, 1, 2, 3, 4, 5, 6, 7, 8, 9, … (2 more)");
-        assert_eq!(
-            listed(&["alpha=1 seed=0", "alpha=2 seed=0"]),
-            "alpha=1 seed=0, alpha=2 seed=0"
-        );
+    fn groups_beyond_the_colours_are_dashed_and_long_names_widen_the_sheet() {
+        let many = |groups: usize| variance(&vec![2; groups], groups).figure("sizes").unwrap().svg;
+        let blue = |svg: &str| svg.matches("stroke=\"#0072B2\"").count();
+        assert!(blue(&many(11)) > blue(&many(10)) + 2, "a dash is a line of its own");
+        let mut long = variance(&[2, 2], 2);
+        long.groups[0] = "a".repeat(100);
+        let svg = long.figure("sizes").unwrap().svg;
+        assert!(svg.starts_with("<svg width=\"9"), "{}", &svg[..60]);
+    }
+
+    #[test]
+    fn every_share_that_was_wanted_is_said_once() {
+        let mut two = variance(&[2, 2], 2);
+        two.want(0.95);
+        two.want(0.75);
+        assert_eq!(two.heading(), "chosen for 75 % or 95 % of the variance");
     }
 
     #[test]

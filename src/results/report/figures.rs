@@ -3,7 +3,7 @@
 use super::files::{download, slug};
 use super::html::{Section, tabs};
 use crate::error::ResultsError;
-use crate::figure::{ExplainedVariance, Figure, LearningCurves, PORTRAITS, groups, of_action};
+use crate::figure::{ExplainedVariance, Figure, LearningCurves, MOST_GROUPS, PORTRAITS, Settings, of_action};
 use crate::stored::Stored;
 use maud::{Markup, PreEscaped, html};
 use moelab_engine::plan::select::describe;
@@ -13,9 +13,7 @@ use moelab_stages::artifact;
 use std::collections::BTreeSet;
 
 /// Drawings of one kind and stage; the others are named.
-const MOST_DRAWINGS: usize = 20;
-/// Settings drawn as curves in one chart.
-const MOST_CURVES: usize = 6;
+pub(super) const MOST_DRAWINGS: usize = 20;
 /// Bytes of portraits in the page; the others are named.
 const PORTRAIT_BYTES: usize = 3_000_000;
 
@@ -52,7 +50,7 @@ pub(super) fn sections(stored: &Stored<'_>) -> Result<Vec<Section>, ResultsError
 }
 
 /// The stages with an output of such a type that is there, with the actions that have it.
-fn stages(stored: &Stored<'_>, types: &[&str]) -> Vec<(String, String, Vec<NodeId>)> {
+pub(super) fn stages(stored: &Stored<'_>, types: &[&str]) -> Vec<(String, String, Vec<NodeId>)> {
     let mut found = Vec::new();
     // Stages that come out the same share their actions, which are drawn once.
     let mut seen: BTreeSet<NodeId> = BTreeSet::new();
@@ -84,19 +82,20 @@ fn present(stored: &Stored<'_>, node: NodeId, output: &str) -> bool {
 fn curves(stored: &Stored<'_>) -> Result<Option<Markup>, ResultsError> {
     let mut body = Vec::new();
     for (stage, output, nodes) in stages(stored, &[artifact::HISTORY]) {
-        let all = groups(stored, &nodes);
-        let drawn = &all[..all.len().min(MOST_CURVES)];
-        if drawn.is_empty() {
+        if nodes.is_empty() {
             continue;
         }
-        let curves = LearningCurves::read(stored, drawn, &output)?;
+        let mut settings = Settings::of(stored, &nodes);
+        let all = settings.groups.len();
+        settings.groups.truncate(MOST_GROUPS);
+        let curves = LearningCurves::read(stored, settings, &output)?;
         let figures = curves.figures(&stage)?;
         let id = slug(&format!("curves-{stage}"));
         body.push(html! {
             h3 { (stage) }
             p class="note" {
-                (curves.legend())
-                @if drawn.len() < all.len() { ". The first " (drawn.len()) " of " (all.len()) " settings" }
+                (curves.caption(&stage))
+                @if MOST_GROUPS < all { ". The first " (MOST_GROUPS) " of " (all) " settings" }
                 ". " (download(&format!("{id}.csv"), "text/csv", "data (CSV)", &curves.csv()))
             }
             div class="panels" {
@@ -124,29 +123,16 @@ fn spectra(stored: &Stored<'_>) -> Result<Option<Markup>, ResultsError> {
                 .manifest(*node)
                 .is_some_and(|m| m.action.config["per"] == "cluster")
         };
-        let axes = |node: &NodeId| describe(&stored.from.plan.graph[*node].axes);
+        let drawn = |nodes: &[NodeId]| ExplainedVariance::read(stored, nodes, &output)?.figure(&stage);
         let figures: Vec<(String, Figure)> = if nodes.iter().any(per_cluster) {
-            let one = |node: &NodeId| {
-                let figure = ExplainedVariance::read(stored, &[(String::new(), *node)], &output)?;
-                Ok((tab(stored, *node), figure.figure(&stored.describe(*node))?))
-            };
-            nodes
-                .iter()
-                .take(MOST_DRAWINGS)
-                .map(one)
+            let first = nodes.iter().take(MOST_DRAWINGS);
+            first
+                .map(|node| Ok((tab(stored, *node), drawn(&[*node])?)))
                 .collect::<Result<_, ResultsError>>()?
         } else if nodes.is_empty() {
             continue;
         } else {
-            let named: Vec<(String, NodeId)> = nodes
-                .iter()
-                .take(MOST_DRAWINGS)
-                .map(|node| (axes(node), *node))
-                .collect();
-            vec![(
-                stage.clone(),
-                ExplainedVariance::read(stored, &named, &output)?.figure(&stage)?,
-            )]
+            vec![(stage.clone(), drawn(&nodes)?)]
         };
         body.push(html! { h3 { (stage) } (panels(&format!("spectrum-{stage}"), &stage, &figures)) });
     }
@@ -212,7 +198,7 @@ fn portraits(stored: &Stored<'_>) -> Result<Option<Markup>, ResultsError> {
 }
 
 /// Short name of an action: its seed, and its other axes if it has any.
-fn tab(stored: &Stored<'_>, node: NodeId) -> String {
+pub(super) fn tab(stored: &Stored<'_>, node: NodeId) -> String {
     let axes = &stored.from.plan.graph[node].axes;
     match axes.get(SEED_AXIS) {
         Some(seed) if axes.len() == 1 => format!("seed {seed}"),

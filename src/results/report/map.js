@@ -1,6 +1,6 @@
 // Maps: points on a canvas, moved and zoomed, with the image of the point that is pointed at.
 {
-  const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#f0e442"];
+  const COLOURS = ["#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#9669ff", "#785a2d", "#b40069", "#f0e442"];
   const NEAR = 14;
 
   // Lines of CSV as objects; fields may be quoted.
@@ -29,14 +29,20 @@
       this.labels = JSON.parse(figure.dataset.labels);
       this.sheet = document.getElementById(figure.dataset.sheet);
       this.thumb = (figure.dataset.thumb || "").split(",").map(Number);
+      this.places = new Map(JSON.parse(this.sheet?.dataset.rows ?? "[]").map((row, place) => [String(row), place]));
       const href = figure.querySelector("a.data").getAttribute("href");
       this.points = parseCsv(decodeURIComponent(href.slice(href.indexOf(",") + 1)));
-      this.points.forEach((point, i) => { point.x = +point.x; point.y = +point.y; point.at = i; });
+      this.points.forEach((point) => { point.x = +point.x; point.y = +point.y; });
       this.by = figure.querySelector("input:checked")?.value ?? (this.points[0]?.cluster ? "cluster" : "none");
       this.selected = null;
       this.reset();
       this.listen();
       this.draw();
+    }
+
+    // Errors beyond the evenly spaced points would make other maps look worse than they are.
+    shown() {
+      return this.by === "error" ? this.points : this.points.slice(0, +this.figure.dataset.evenly);
     }
 
     reset() {
@@ -77,7 +83,7 @@
       ink.fillStyle = paper;
       ink.fillRect(0, 0, side, side);
       const size = Math.min(5, 2.2 * Math.sqrt(side / 500) * Math.max(1, Math.sqrt(this.scale * this.extent()) * 0.9));
-      const order = this.by === "error" ? [...this.points].sort((a, b) => this.category(a) - this.category(b)) : this.points;
+      const order = this.by === "error" ? [...this.points].sort((a, b) => this.category(a) - this.category(b)) : this.shown();
       const sums = new Map();
       for (const point of order) {
         const [x, y] = this.place(point).map((at) => at * side);
@@ -110,7 +116,7 @@
       return this.whole;
     }
 
-    // Discs, squares, triangles, rings: each shape with the seven colours in turn.
+    // Discs, squares, triangles, rings: each shape with the ten colours in turn.
     mark(ink, x, y, size, category, grey, dark) {
       if (category < 0 || (this.by === "error" && category === 0)) {
         ink.fillStyle = grey;
@@ -131,7 +137,7 @@
       else if (shape === 2) { ink.moveTo(x, y - 1.4 * size); ink.lineTo(x + 1.3 * size, y + size); ink.lineTo(x - 1.3 * size, y + size); }
       else ink.arc(x, y, size, 0, 7);
       if (shape === 3) { ink.lineWidth = 1.6; ink.stroke(); } else ink.fill();
-      if (category % COLOURS.length === 6) { ink.strokeStyle = dark; ink.globalAlpha = 0.45; ink.lineWidth = 1; ink.stroke(); ink.globalAlpha = 1; }
+      if (category % COLOURS.length === COLOURS.length - 1) { ink.strokeStyle = dark; ink.globalAlpha = 0.45; ink.lineWidth = 1; ink.stroke(); ink.globalAlpha = 1; }
     }
 
     name(ink, sums, side, dark, paper) {
@@ -169,7 +175,7 @@
     nearest(at) {
       const side = this.canvas.clientWidth;
       let best = null, least = (NEAR / side) ** 2;
-      for (const point of this.points) {
+      for (const point of this.shown()) {
         const [x, y] = this.place(point);
         const distance = (x - at[0]) ** 2 + (y - at[1]) ** 2;
         if (distance < least) { best = point; least = distance; }
@@ -181,7 +187,7 @@
     towards(dx, dy) {
       const from = this.selected ? this.place(this.selected) : [0.5, 0.5];
       let best = null, least = Infinity;
-      for (const point of this.points) {
+      for (const point of this.shown()) {
         if (point === this.selected) continue;
         const [x, y] = this.place(point);
         const ahead = (x - from[0]) * dx + (y - from[1]) * dy, aside = Math.abs((x - from[0]) * dy - (y - from[1]) * dx);
@@ -220,7 +226,8 @@
         small.height = high * zoom;
         const ink = small.getContext("2d");
         ink.imageSmoothingEnabled = false;
-        const [column, row] = [point.at % columns, Math.floor(point.at / columns)];
+        const place = this.places.get(point.row);
+        const [column, row] = [place % columns, Math.floor(place / columns)];
         ink.drawImage(this.sheet, column * wide, row * high, wide, high, 0, 0, small.width, small.height);
       }
       this.tip.querySelector("span").textContent = this.words(point).join("\n");
@@ -287,7 +294,11 @@
         });
       }
       for (const radio of this.figure.querySelectorAll("input[type=radio]")) {
-        radio.addEventListener("change", () => { this.by = radio.value; this.draw(); });
+        radio.addEventListener("change", () => {
+          this.by = radio.value;
+          if (!this.shown().includes(this.selected)) this.select(null);
+          this.draw();
+        });
       }
       const again = () => this.draw();
       new ResizeObserver(again).observe(this.canvas);

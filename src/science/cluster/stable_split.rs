@@ -66,6 +66,8 @@ pub struct Split {
     pub pieces: usize,
     /// Mean adjusted Rand index between the clusterings in terms of these pieces, noise rows each on its own.
     pub agreement: f64,
+    /// How near an agreement, also one before pieces were joined, came to the bound; none where no agreement decided.
+    pub nearest: Option<f64>,
     /// Mean share of the rows that a clustering puts in a cluster.
     pub labelled: f64,
     /// The answer.
@@ -187,17 +189,21 @@ impl<'a> Search<'a> {
         let of_pieces = Agreement::of(&all, &found.labels);
         let mut names: Vec<i32> = (0..found.pieces as i32).collect();
         let (mut agreement, labelled) = of_pieces.index(&names);
+        let bound = self.config.agreement;
+        let mut nearest = (agreement - bound).abs();
         // Where the clusterings agree on some borders only, the pieces between the others are one.
-        while !anyway && agreement::pieces(&names) > 2 && agreement < self.config.agreement {
+        while !anyway && agreement::pieces(&names) > 2 && agreement < bound {
             (names, agreement) = of_pieces.coarser(&names);
+            nearest = nearest.min((agreement - bound).abs());
         }
         let pieces = agreement::pieces(&names) as usize;
-        let apart = pieces > 1 && (anyway || agreement >= self.config.agreement);
+        let apart = pieces > 1 && (anyway || agreement >= bound);
         self.splits.push(Split {
             rows: rows.len() - other_rows,
             other_rows,
             pieces: pieces.max(1),
             agreement,
+            nearest: (pieces > 1 && !anyway).then_some(nearest),
             labelled,
             apart,
         });

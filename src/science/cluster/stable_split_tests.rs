@@ -136,6 +136,31 @@ fn one_question_splits_what_its_clusterings_agree_on() {
 }
 
 #[test]
+fn the_first_question_is_decided_by_no_agreement_and_the_others_are() {
+    let (points, _) = groups();
+    let found = stable_split(&points, None, &CONFIG, &Draws::new(1)).unwrap();
+    let first = &found.splits[0];
+    assert_eq!((first.rows, first.apart, first.nearest), (240, true, None));
+    let asked = split_once(&points, &CONFIG, &Draws::new(1)).unwrap().splits.remove(0);
+    assert_eq!(asked.nearest, Some((asked.agreement - CONFIG.agreement).abs()));
+}
+
+#[test]
+fn a_bound_that_was_missed_before_pieces_were_joined_was_near_too() {
+    let (points, _) = groups();
+    let impossible = StableSplitConfig {
+        agreement: 1.1,
+        ..CONFIG
+    };
+    let asked = split_once(&points, &impossible, &Draws::new(1))
+        .unwrap()
+        .splits
+        .remove(0);
+    let last = (asked.agreement - 1.1).abs();
+    assert!(asked.nearest.is_some_and(|nearest| nearest <= last), "{asked:?}");
+}
+
+#[test]
 fn points_that_cannot_be_told_apart_stay_whole() {
     // Too few rows to ask about; then many, all in one place.
     let few = |rows| Matrix::new(rows, 2, vec![0.5; rows * 2]);

@@ -43,7 +43,7 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
         "clusters": k,
         "minor_clusters": found.minor,
         "questions": found.splits.len(),
-        "closest_call": closest_call(&found.splits, config.agreement),
+        "closest_call": closest_call(&found.splits),
     });
     std::fs::write(job.output("metrics")?, metrics.to_string())?;
     let probabilities: Vec<f32> = (partition.labels.iter().enumerate())
@@ -58,12 +58,9 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     clusters.write(&job.output("clusters")?)
 }
 
-/// How near an agreement came to the bound: a small distance means that another seed may decide otherwise.
-fn closest_call(splits: &[Split], bound: f64) -> Option<f64> {
-    let asked = splits.iter().filter(|split| split.pieces > 1);
-    asked
-        .map(|split| (split.agreement - bound).abs())
-        .min_by(f64::total_cmp)
+/// How near an agreement that decided came to the bound: a small distance means that another seed may decide otherwise.
+fn closest_call(splits: &[Split]) -> Option<f64> {
+    splits.iter().filter_map(|split| split.nearest).min_by(f64::total_cmp)
 }
 
 fn report(job: &JobContext, splits: &[Split]) -> Result<(), Failure> {
@@ -74,6 +71,11 @@ fn report(job: &JobContext, splits: &[Split]) -> Result<(), Failure> {
         Series::new("other_rows".into(), whole(|split| split.other_rows)).into(),
         Series::new("pieces".into(), whole(|split| split.pieces)).into(),
         Series::new("agreement".into(), share(|split| split.agreement)).into(),
+        Series::new(
+            "nearest".into(),
+            splits.iter().map(|split| split.nearest).collect::<Vec<Option<f64>>>(),
+        )
+        .into(),
         Series::new("labelled".into(), share(|split| split.labelled)).into(),
         Series::new(
             "apart".into(),
@@ -90,17 +92,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_closest_call_is_among_parts_that_could_have_been_split() {
-        let split = |pieces: usize, agreement: f64| Split {
+    fn the_closest_call_is_among_questions_that_an_agreement_decided() {
+        let split = |agreement: f64, nearest: Option<f64>| Split {
             rows: 10,
             other_rows: 0,
-            pieces,
+            pieces: 2,
             agreement,
+            nearest,
             labelled: 1.0,
             apart: false,
         };
-        let all = [split(1, 0.9), split(2, 0.7), split(3, 0.99)];
-        assert!((closest_call(&all, 0.9).unwrap() - 0.09).abs() < 1e-12);
-        assert_eq!(closest_call(&all[..1], 0.9), None);
+        // The first was split anyway.
+        let all = [split(0.9, None), split(0.7, Some(0.2)), split(0.99, Some(0.09))];
+        assert_eq!(closest_call(&all), Some(0.09));
+        assert_eq!(closest_call(&all[..1]), None);
     }
 }

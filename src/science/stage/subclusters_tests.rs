@@ -8,6 +8,7 @@ fn divided() -> Styles {
         other_rows: 0,
         pieces: 2,
         agreement: 0.8,
+        nearest: Some(0.3),
         labelled: 1.0,
         apart: true,
     };
