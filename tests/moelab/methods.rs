@@ -36,7 +36,6 @@ stages:
     stage: mixture_train
     inputs: {images: images}
     method: vae_em
-    reduction: sum
     stream: ${restart}
     n_experts: 3
     variant: vae

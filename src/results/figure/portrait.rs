@@ -43,8 +43,25 @@ pub(super) fn figure(stored: &Stored<'_>, node: NodeId, output: &str, title: &st
     let path = stored.path(node, output)?;
     let bytes = std::fs::read(&path).map_err(|e| not_png(&path, &e))?;
     let size = size(&path, &bytes)?;
+    let captions = match told(stored, node, output, size) {
+        // What names the rows was given up for space; the picture is there.
+        Err(ResultsError::Evicted { .. }) => Captions::default(),
+        told => told?,
+    };
+    let svg = drawing(title, &captions, &bytes, size).into_string();
+    let alt = format!("{title}. {}", captions.text);
+    Ok(Figure {
+        title: title.to_owned(),
+        svg,
+        alt,
+        csv: String::new(),
+    })
+}
+
+/// What other outputs of the same action tell of the picture.
+fn told(stored: &Stored<'_>, node: NodeId, output: &str, size: (u32, u32)) -> Result<Captions, ResultsError> {
     let manifest = stored.finished(node)?;
-    let captions = match manifest.action.stage.as_str() {
+    Ok(match manifest.action.stage.as_str() {
         "portray" => {
             let settings = Portray::deserialize(&manifest.action.config).unwrap_or_default();
             let ones = stored.path(node, "ones")?;
@@ -60,14 +77,6 @@ pub(super) fn figure(stored: &Stored<'_>, node: NodeId, output: &str, title: &st
             inside(output, &found)
         }
         _ => Captions::default(),
-    };
-    let svg = drawing(title, &captions, &bytes, size).into_string();
-    let alt = format!("{title}. {}", captions.text);
-    Ok(Figure {
-        title: title.to_owned(),
-        svg,
-        alt,
-        csv: String::new(),
     })
 }
 
