@@ -116,13 +116,9 @@ impl Panel {
                 }
                 let mean: Line = rows.iter().map(|(epoch, mean, _)| (*epoch, *mean)).collect();
                 for line in lines {
-                    chart
-                        .draw_series([PathElement::new(line.clone(), colour.mix(0.4).stroke_width(1))])
-                        .map_err(failed)?;
+                    trace(&mut chart, line, colour.mix(0.4).stroke_width(1))?;
                 }
-                chart
-                    .draw_series([PathElement::new(mean, colour.stroke_width(3))])
-                    .map_err(failed)?;
+                trace(&mut chart, &mean, colour.stroke_width(3))?;
             } else {
                 let style = if alone {
                     colour.stroke_width(2)
@@ -130,9 +126,7 @@ impl Panel {
                     colour.mix(0.6).stroke_width(1)
                 };
                 for line in lines {
-                    chart
-                        .draw_series([PathElement::new(line.clone(), style)])
-                        .map_err(failed)?;
+                    trace(&mut chart, line, style)?;
                 }
             }
         }
@@ -144,9 +138,7 @@ impl Panel {
         let lines: Vec<&Line> = self.groups.iter().flatten().collect();
         for (i, line) in lines.iter().enumerate() {
             for stroke in strokes(i, 2) {
-                chart
-                    .draw_series([PathElement::new((*line).clone(), stroke)])
-                    .map_err(failed)?;
+                trace(chart, line, stroke)?;
             }
         }
         let mut ends: Vec<(i32, usize, (f64, f64))> = (lines.iter().enumerate())
@@ -175,6 +167,16 @@ impl Panel {
     pub(super) fn height(groups: usize, plot: u32) -> u32 {
         plot + if groups > 1 { groups as u32 * LEGEND } else { 0 }
     }
+}
+
+/// A line; of a single epoch a point, and nothing where the run has no such column.
+fn trace(chart: &mut Chart<'_, '_>, line: &Line, style: ShapeStyle) -> Result<(), ResultsError> {
+    let drawn = match &line[..] {
+        [] => return Ok(()),
+        [point] => chart.draw_series([Circle::new(*point, 2, style.filled())]).map(drop),
+        _ => chart.draw_series([PathElement::new(line.clone(), style)]).map(drop),
+    };
+    drawn.map_err(failed)
 }
 
 /// Ascending places with at least this gap, moved down and, where that passes the foot, up.
@@ -226,6 +228,19 @@ mod tests {
         let names = ["variant=vae".to_owned(), "variant=wae".to_owned()];
         let svg = super::super::sheet((380, 300), |area| panel.draw(area, &names)).unwrap();
         assert!(svg.contains("variant=vae") && !svg.contains("variant=wae"), "{svg}");
+        assert!(!svg.contains("points=\"\""), "{svg}");
+    }
+
+    #[test]
+    fn a_single_epoch_is_a_point() {
+        let panel = Panel {
+            title: "loss".into(),
+            groups: vec![vec![vec![(1.0, 2.0)]]],
+            averaged: true,
+            ends: vec![],
+        };
+        let svg = super::super::sheet((380, 300), |area| panel.draw(area, &["".to_owned()])).unwrap();
+        assert_eq!(svg.matches("<circle").count(), 1, "{svg}");
     }
 
     #[test]
