@@ -53,7 +53,7 @@ impl<'a> Session<'a> {
             key: job.job().key.hex(),
             device: job.device().split(':').next().unwrap_or_default().to_owned(),
             threads: job.threads(),
-            library: format!("{:?}", device::library_info()),
+            libraries: device::library_info(),
         };
         Ok(Checkpoints::new(&job.checkpoints_dir()?, binding))
     }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Number of the layout; another one is never taken up.
 ///
 /// 1 – two names in turn. 2 – named by digest.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Seconds between checkpoints, where 60 does not suit.
 const VARIABLE: &str = "MOELAB_CHECKPOINT_SECONDS";
 /// So many are kept: one may be damaged.
@@ -29,26 +29,31 @@ pub struct Binding {
     /// Kind of device.
     pub device: String,
     pub threads: usize,
-    /// Version of the library that computes.
-    pub library: String,
+    /// Versions of the libraries that compute, and the models of the processors.
+    pub libraries: BTreeMap<String, String>,
 }
 
 impl Binding {
     /// What each of two says where they differ.
     fn differences(&self, other: &Self) -> (String, String) {
-        let said = |of: &Self| {
-            let threads = ("--threads", of.threads.to_string());
-            [
+        let said = |of: &Self| -> BTreeMap<String, String> {
+            let own = [
                 ("--device", of.device.clone()),
-                threads,
-                ("libraries", of.library.clone()),
+                ("--threads", of.threads.to_string()),
                 ("key", of.key.clone()),
-            ]
+            ];
+            let own = own.map(|(name, value)| (name.to_owned(), value));
+            of.libraries.clone().into_iter().chain(own).collect()
         };
-        let pairs = said(self).into_iter().zip(said(other)).filter(|(one, two)| one != two);
-        let words = |(name, value)| format!("{name} {value}");
-        let (ours, theirs): (Vec<_>, Vec<_>) = pairs.map(|(one, two)| (words(one), words(two))).unzip();
-        (ours.join(", "), theirs.join(", "))
+        let only = |one: &BTreeMap<String, String>, two: &BTreeMap<String, String>| {
+            let differ = one.iter().filter(|(name, value)| two.get(*name) != Some(value));
+            differ
+                .map(|(name, value)| format!("{name} {value}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let (ours, theirs) = (said(self), said(other));
+        (only(&ours, &theirs), only(&theirs, &ours))
     }
 }
 

@@ -13,7 +13,7 @@ fn binding() -> Binding {
         key: "k".into(),
         device: "cpu".into(),
         threads: 2,
-        library: "l".into(),
+        libraries: [("libtorch".to_owned(), "l".to_owned())].into(),
     }
 }
 
@@ -156,7 +156,7 @@ fn a_checkpoint_of_another_key_device_thread_count_or_library_is_not_used() {
             ..binding()
         },
         Binding {
-            library: "x".into(),
+            libraries: [("libtorch".to_owned(), "x".to_owned())].into(),
             ..binding()
         },
     ];

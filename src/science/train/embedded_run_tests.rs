@@ -180,7 +180,7 @@ impl Bench {
             key: "k".into(),
             device: "flex".into(),
             threads: 1,
-            library: "l".into(),
+            libraries: [("libtorch".to_owned(), "l".to_owned())].into(),
         };
         let training = Training {
             plan: Plan {

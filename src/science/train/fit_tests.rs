@@ -43,7 +43,7 @@ fn train(folder: &std::path::Path, patience: u64, choice: Choice) -> Result<(Aut
         key: "k".into(),
         device: choice.to_string(),
         threads: 1,
-        library: "l".into(),
+        libraries: [("libtorch".to_owned(), "l".to_owned())].into(),
     };
     let training = Training {
         plan: Plan {
@@ -104,7 +104,7 @@ fn a_checkpoint_without_a_moment_is_an_error_and_not_a_fresh_start_of_that_param
         key: "k".into(),
         device: "flex".into(),
         threads: 1,
-        library: "l".into(),
+        libraries: [("libtorch".to_owned(), "l".to_owned())].into(),
     };
     let checkpoints = Checkpoints::new(folder.path(), binding);
     let mut state = checkpoints.newest().unwrap();

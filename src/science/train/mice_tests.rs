@@ -118,7 +118,7 @@ fn train(folder: &std::path::Path, epochs: u64, patience: u64) -> Result<(Mice, 
         key: "k".into(),
         device: "flex".into(),
         threads: 1,
-        library: "l".into(),
+        libraries: [("libtorch".to_owned(), "l".to_owned())].into(),
     };
     let training = Training {
         plan: Plan {

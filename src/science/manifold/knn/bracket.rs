@@ -356,6 +356,20 @@ mod tests {
     }
 
     #[test]
+    fn ties_beyond_all_need_are_decided_and_not_kept() {
+        let data = Matrix::new(5000, 1, vec![0.5; 5000]);
+        let space = Space::new(&data, &data, Metric::Euclidean, true);
+        let mut candidates = space.candidates(4999, 3);
+        for row in 0..5000 {
+            candidates.consider(row, 0.0, &space, 4999);
+            assert!(candidates.kept.len() < 1000, "row {row}");
+        }
+        let mut left: Vec<u32> = candidates.finish(&space, 4999).collect();
+        left.sort_unstable();
+        assert!(left.starts_with(&[0, 1]) && left.ends_with(&[4999]), "{left:?}");
+    }
+
+    #[test]
     fn the_limit_passes_by_no_row_that_would_be_kept() {
         let mut rng = Draws::new(5).at("test", 0, 0);
         let data = Matrix::new(1, 1, vec![0.0]);
