@@ -4,7 +4,7 @@ use crate::args::{Common, Plan, RunFormat};
 use crate::exit::Exit;
 use crate::run::default_jobs;
 use crate::setup::{Setup, store_if_any};
-use moelab_engine::run::{NodeStatus, Question, Status, forecast, plan_status};
+use moelab_engine::run::{NodeStatus, Question, Status, distinct, forecast, plan_status};
 use std::io::{Write, stdout};
 use std::process::ExitCode;
 
@@ -34,7 +34,7 @@ pub fn main(common: &Common, args: &Plan) -> Result<ExitCode, Exit> {
                 let (word, why) = (word(one.status), one.why.replace('\n', "; "));
                 writeln!(out, "{word:<8} {:<wide$}  {why}", name(one))?;
             }
-            let count = |status| all.iter().filter(|one| one.status == status).count();
+            let count = |status| distinct(&all).filter(|one| one.status == status).count();
             let counts = [Status::Cached, Status::WillRun, Status::Waiting, Status::Error]
                 .map(|status| (count(status), word(status)))
                 .into_iter()

@@ -33,7 +33,7 @@ pub fn default_jobs() -> u64 {
 }
 
 pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
-    let mut setup = Setup::load(&args.experiment)?;
+    let setup = Setup::load(&args.experiment)?;
     let wanted = setup.part(&args.part)?;
     setup.check_forced(&args.force, wanted.as_ref())?;
     let worker = device::worker()?;
@@ -85,8 +85,9 @@ pub fn main(common: &Common, args: &Run) -> Result<ExitCode, Exit> {
         }
         // Without metrics there is no table, and that is no error of a run.
         RunFormat::Text if args.part.only.is_empty() && !setup.experiment.metrics.is_empty() => {
-            setup.narrow(&args.part.seeds, &args.part.conditions)?;
-            let incomplete = table::print(Some(&store), &[setup], Some(TableFormat::Text), false, None, common)?;
+            let mut setups = [setup];
+            Setup::narrow(&mut setups, &args.part.seeds, &args.part.conditions)?;
+            let incomplete = table::print(Some(&store), &setups, Some(TableFormat::Text), false, None, common)?;
             // Of a part nobody expects a complete table.
             if code == 0 && incomplete && options.wanted.is_none() {
                 code = 4;

@@ -51,16 +51,18 @@ impl Setup {
         Ok(Some(part.nodes))
     }
 
-    /// Keeps the cells meant, and the published rows that may stand beside them: for a reader of results.
-    pub fn narrow(&mut self, seeds: &[u64], conditions: &[String]) -> Result<(), Exit> {
-        let filter = Filter::parse(seeds.iter().copied(), conditions);
-        let narrowed = filter.and_then(|filter| {
-            self.plan.narrow(&self.experiment, &filter)?;
-            self.experiment.reference.retain(|row| filter.suits(&row.labels));
-            Ok(())
-        });
-        // Of several experiments, which one.
-        narrowed.map_err(|e| Exit::Usage(format!("{}: {e}", self.experiment.name)))
+    /// Keeps the cells meant, and the published rows that may stand beside them: for a reader of results. Of several
+    /// experiments each is asked what it has an axis or a parameter for.
+    pub fn narrow(setups: &mut [Self], seeds: &[u64], conditions: &[String]) -> Result<(), Exit> {
+        let filter = Filter::parse(seeds.iter().copied(), conditions).map_err(|e| Exit::Usage(e.to_string()))?;
+        let all: Vec<&Experiment> = setups.iter().map(|setup| &setup.experiment).collect();
+        let parts: Vec<Filter> = all.iter().map(|experiment| filter.of(experiment, &all)).collect();
+        for (setup, part) in setups.iter_mut().zip(parts) {
+            let narrowed = setup.plan.narrow(&setup.experiment, &part);
+            narrowed.map_err(|e| Exit::Usage(format!("{}: {e}", setup.experiment.name)))?;
+            setup.experiment.reference.retain(|row| part.suits(&row.labels));
+        }
+        Ok(())
     }
 
     /// Refuses stages to force that there are none of, be it at all or in the part that is asked for.

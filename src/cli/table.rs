@@ -16,12 +16,9 @@ const WIDTH: usize = 120;
 const LEAST: usize = 40;
 
 pub fn main(common: &Common, args: &Args) -> Result<ExitCode, Exit> {
-    let setup = |name: &PathBuf| {
-        let mut setup = Setup::of(name, &args.overrides)?;
-        setup.narrow(&args.seeds, &args.conditions)?;
-        Ok(setup)
-    };
-    let setups: Vec<Setup> = args.experiments.iter().map(setup).collect::<Result<_, Exit>>()?;
+    let setup = |name: &PathBuf| Setup::of(name, &args.overrides);
+    let mut setups: Vec<Setup> = args.experiments.iter().map(setup).collect::<Result<_, Exit>>()?;
+    Setup::narrow(&mut setups, &args.seeds, &args.conditions)?;
     let store = store_if_any(&common.store)?;
     let incomplete = print(
         store.as_ref(),

@@ -28,7 +28,7 @@ pub use lease::default_folder as device_locks;
 pub use observe::{Ended, JobInfo, Observer, Silent};
 pub use record::run_id;
 pub use report::{FailedAction, RunReport};
-pub use status::{NodeStatus, Question, Status, plan_status};
+pub use status::{NodeStatus, Question, Status, distinct, plan_status};
 pub use workbench::{Piece, Workbench};
 
 use crate::plan::{NodeId, Plan};

@@ -76,6 +76,11 @@ impl Experiment {
     pub fn value(&self, name: &str, row: &Row) -> Option<Value> {
         cells::value_of(name, row, &self.params)
     }
+
+    /// Whether an axis or parameter is called so.
+    pub fn knows(&self, name: &str) -> bool {
+        self.rows.iter().any(|row| self.value(name, row).is_some())
+    }
 }
 
 /// Loads an experiment given as a file or as a name (see [`find`]), with `--set name=value` options applied.

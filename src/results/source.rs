@@ -27,7 +27,7 @@ impl<'a> Source<'a> {
         let axes: Vec<String> = sources.iter().flat_map(|source| source.rows()).collect();
         let input = |source: &Source<'_>| {
             let mut rows = source.rows();
-            let others = axes.iter().filter(|axis| source.knows(axis));
+            let others = axes.iter().filter(|axis| source.experiment.knows(axis));
             rows.extend(others.cloned());
             Ok(source.input(&source.experiment.table.columns, &distinct(rows))?.0)
         };
@@ -38,12 +38,6 @@ impl<'a> Source<'a> {
     fn rows(&self) -> Vec<String> {
         let table = &self.experiment.table;
         table.rows.iter().chain(&table.spread).cloned().collect()
-    }
-
-    /// Whether an axis or parameter is called so.
-    pub(crate) fn knows(&self, name: &str) -> bool {
-        let rows = &self.experiment.rows;
-        rows.iter().any(|row| self.experiment.value(name, row).is_some())
     }
 
     /// Looks up what these metrics need; `rows` may name parameters.

@@ -104,3 +104,38 @@ fn diff_names_the_first_stage_that_differs_and_why() {
         said.out
     );
 }
+
+#[test]
+fn in_a_table_of_several_each_experiment_is_asked_what_it_has_an_axis_for() {
+    let lab = ran();
+    let renamed = |text: &str| {
+        text.replace("k: 3", "n: 3")
+            .replace("${k}", "${n}")
+            .replace("pipeline: e\n", "pipeline: f\n")
+    };
+    lab.write("pipelines/f.yaml", &renamed(PIPELINE));
+    lab.write(
+        "experiments/f.yaml",
+        "experiment: f\npipeline: f\nseeds: 6\nmetrics: {nmi: scores.nmi}\n",
+    );
+    let rows = |condition: &str| {
+        let said = lab.moelab(&["table", "e", "f", "--where", condition, "--format", "json"]);
+        let rows = said.json();
+        let of = |name: &str| {
+            rows.as_array()
+                .unwrap()
+                .iter()
+                .filter(|row| row["experiment"] == name)
+                .count()
+        };
+        (of("e"), of("f"))
+    };
+    assert_eq!(rows("k=3"), (1, 1));
+    assert_eq!(rows("limit=300"), (2, 1));
+    let said = lab.moelab(&["table", "e", "f", "--where", "kk=3"]);
+    assert!(
+        said.code == 2 && said.err.contains("no axis or parameter is called `kk`"),
+        "{}",
+        said.err
+    );
+}

@@ -96,10 +96,18 @@ impl Filter {
         Ok(filter)
     }
 
+    /// What of it is asked of an experiment that stands among others: what it knows, and what none of them does, for the
+    /// error.
+    pub fn of(&self, experiment: &Experiment, among: &[&Experiment]) -> Self {
+        let asked = |name: &str| experiment.knows(name) || !among.iter().any(|other| other.knows(name));
+        let mut part = self.clone();
+        part.conditions.retain(|(name, _)| asked(name));
+        part
+    }
+
     fn check(&self, experiment: &Experiment) -> Result<(), SelectError> {
         for (name, wanted) in &self.conditions {
-            let values = || experiment.rows.iter().filter_map(|row| experiment.value(name, row));
-            if values().next().is_none() {
+            if !experiment.knows(name) {
                 let params = interpolate::names(&experiment.params);
                 let known = experiment.axes.iter().chain(&params).map(String::as_str);
                 return Err(SelectError::UnknownAxis {
@@ -107,7 +115,8 @@ impl Filter {
                     hint: words::suggest(name, known),
                 });
             }
-            if !values().any(|value| matrix::same(&value, wanted)) {
+            let mut values = experiment.rows.iter().filter_map(|row| experiment.value(name, row));
+            if !values.any(|value| matrix::same(&value, wanted)) {
                 return Err(self.nothing(experiment));
             }
         }
@@ -295,6 +304,17 @@ mod tests {
         assert_eq!((cell.seed, &cell.axes["k"]), (1, &Value::from(2)));
         assert_eq!(plan.graph.node_count(), actions);
         assert!(plan.narrow(&experiment, &filter(Some(0), &[])).is_err());
+    }
+
+    #[test]
+    fn of_several_experiments_each_is_asked_what_it_knows() {
+        let (experiment, _) = planned(EXPERIMENT);
+        let renamed = PIPELINE.replace("  k: 10", "  n: 10").replace("${k}", "${n}");
+        let (other, _) = planned_on(&renamed, "");
+        let asked = filter(Some(0), &["k=1", "n=10", "dataset=digits", "kk=3"]);
+        let of = |one: &Experiment| asked.of(one, &[&experiment, &other]);
+        assert_eq!(of(&experiment), filter(Some(0), &["k=1", "dataset=digits", "kk=3"]));
+        assert_eq!(of(&other), filter(Some(0), &["n=10", "dataset=digits", "kk=3"]));
     }
 
     #[test]

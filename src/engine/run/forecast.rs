@@ -2,7 +2,7 @@
 
 use super::history::Basis;
 use super::schedule::{Schedule, ranks};
-use super::status::{NodeStatus, Status};
+use super::status::{NodeStatus, Status, distinct};
 use crate::plan::Plan;
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
@@ -40,7 +40,7 @@ pub fn forecast(plan: &Plan, actions: &[NodeStatus], jobs: usize) -> Forecast {
     let mut times: HashMap<NodeIndex, Duration> = HashMap::new();
     // Several actions are judged by the same results, so these are not added up.
     let mut behind: BTreeMap<&str, usize> = BTreeMap::new();
-    for action in actions {
+    for action in distinct(actions) {
         if !matches!(action.status, Status::WillRun | Status::Waiting) {
             continue;
         }
@@ -174,6 +174,7 @@ fn bytes(bytes: u64) -> String {
 mod tests {
     use super::super::history::Estimate;
     use super::*;
+    use crate::digest::Digest;
     use crate::plan::{Axes, Node};
     use petgraph::graph::DiGraph;
     use serde_json::json;
@@ -251,6 +252,18 @@ mod tests {
             (1, 20.0, 20.0)
         );
         assert_eq!(forecast.bytes, 1000);
+    }
+
+    #[test]
+    fn nodes_with_one_key_cost_once() {
+        let (plan, mut actions) = planned(&[Some(10.0), Some(10.0), Some(20.0)], &[]);
+        let key = Some(Digest::of(b"twins"));
+        (actions[0].key, actions[1].key) = (key, key);
+        let forecast = forecast(&plan, &actions, 1);
+        assert_eq!(
+            (forecast.actions, forecast.seconds, forecast.seconds_with_jobs),
+            (2, 30.0, 30.0)
+        );
     }
 
     #[test]

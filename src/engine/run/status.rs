@@ -128,6 +128,14 @@ pub fn plan_status(
     all
 }
 
+/// The actions of these nodes: of those with one key the first.
+pub fn distinct(nodes: &[NodeStatus]) -> impl Iterator<Item = &NodeStatus> {
+    let mut seen = BTreeSet::new();
+    nodes
+        .iter()
+        .filter(move |node| node.key.is_none_or(|key| seen.insert(key)))
+}
+
 /// Nodes with one key are one action: it runs if one of them has to.
 fn share(all: &mut [NodeStatus]) {
     let runs = all.iter().filter(|one| one.status == Status::WillRun);

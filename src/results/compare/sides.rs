@@ -96,7 +96,7 @@ pub(super) fn survey<'a>(
     let rows = |source: &Source<'a>| -> Vec<String> {
         names
             .iter()
-            .filter(|name| source.knows(name))
+            .filter(|name| source.experiment.knows(name))
             .map(|name| (*name).clone())
             .collect()
     };
@@ -116,25 +116,19 @@ impl Side {
             Question::Experiments(a, b) => [a, b][which],
             Question::Axis { source, .. } => source,
         };
-        let mut conditions = filter.conditions.clone();
-        if let Question::Experiments(a, b) = question {
-            // What one side alone has is asked of that side alone.
-            let other = [b, a][which];
-            conditions.retain(|(name, _)| source.knows(name) || !other.knows(name));
-        }
+        let mut filter = match question {
+            Question::Experiments(a, b) => filter.of(source.experiment, &[a.experiment, b.experiment]),
+            Question::Axis { .. } => filter.clone(),
+        };
         let mut own = None;
         if let Question::Axis { axis, values, .. } = question {
             known_value(source, axis, &values[which])?;
             own = Some(axis);
-            if conditions.iter().any(|(name, _)| name == axis) {
+            if filter.conditions.iter().any(|(name, _)| name == axis) {
                 return Err(ResultsError::Compared { axis: axis.clone() });
             }
-            conditions.push((axis.clone(), values[which].clone()));
+            filter.conditions.push((axis.clone(), values[which].clone()));
         }
-        let filter = Filter {
-            seeds: filter.seeds.clone(),
-            conditions,
-        };
         let taken = source.plan.cells_matching(source.experiment, &filter);
         let taken: BTreeSet<_> = taken?.iter().map(|cell| std::ptr::from_ref(*cell)).collect();
         let grid = Grid::of(input);
