@@ -229,6 +229,9 @@ pub struct Table {
     /// Only cells with this axis value, as in `dataset=mnist`; may be repeated, also for several values of an axis.
     #[arg(long = "where", value_name = "AXIS=VALUE")]
     pub conditions: Vec<String>,
+    /// Only this metric, be it a column or not; may be repeated.
+    #[arg(long = "metric", value_name = "NAME")]
+    pub metrics: Vec<String>,
     /// Text fits the terminal; md and latex are pivoted as the experiment says; csv, parquet and json are tidy.
     /// Without it the ending of `--to` decides; text where there is none.
     #[arg(long)]

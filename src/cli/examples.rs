@@ -41,7 +41,7 @@ Examples:
 pub const TABLE: &str = "\
 Examples:
   moelab table quickstart
-  moelab table ae-kmeans-cpu n2d-cpu --format latex --to table.tex
+  moelab table ae-kmeans-cpu n2d-cpu --metric acc --to table.tex
   moelab table quickstart --raw --format csv     a row per seed
   moelab table variants-cpu --where dataset=usps --where variant=vae
 

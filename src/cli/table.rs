@@ -19,6 +19,9 @@ pub fn main(common: &Common, args: &Args) -> Result<ExitCode, Exit> {
     let setup = |name: &PathBuf| Setup::of(name, &args.overrides);
     let mut setups: Vec<Setup> = args.experiments.iter().map(setup).collect::<Result<_, Exit>>()?;
     Setup::narrow(&mut setups, &args.seeds, &args.conditions)?;
+    if !args.metrics.is_empty() {
+        keep(&mut setups, &args.metrics)?;
+    }
     let store = store_if_any(&common.store)?;
     let incomplete = print(
         store.as_ref(),
@@ -29,6 +32,21 @@ pub fn main(common: &Common, args: &Args) -> Result<ExitCode, Exit> {
         common,
     )?;
     Ok(ExitCode::from(if incomplete { 4 } else { 0 }))
+}
+
+/// Makes these metrics the columns: of each experiment those that it declares, which must be one at least.
+fn keep(setups: &mut [Setup], metrics: &[String]) -> Result<(), Exit> {
+    let declares = |setup: &Setup, name: &String| setup.experiment.metrics.iter().any(|metric| metric.name == *name);
+    let nobodys = |name: &&String| !setups.iter().any(|setup| declares(setup, name));
+    let unknown = metrics.iter().find(nobodys);
+    for setup in setups.iter_mut() {
+        let columns: Vec<String> = metrics.iter().filter(|name| declares(setup, name)).cloned().collect();
+        if let Some(metric) = unknown.or(metrics.first().filter(|_| columns.is_empty())) {
+            return Err(ResultsError::unknown_metric(metric, &setup.experiment).into());
+        }
+        setup.experiment.table.columns = columns;
+    }
+    Ok(())
 }
 
 /// Prints the table of these experiments; whether it is incomplete or below `min_seeds`.

@@ -1,5 +1,6 @@
 //! What can go wrong on the way from the store to a table.
 
+use moelab_engine::spec::{Experiment, words};
 use moelab_engine::store::StoreError;
 use polars::prelude::PolarsError;
 use std::path::PathBuf;
@@ -94,6 +95,18 @@ pub enum ResultsError {
     /// Frames are built by this crate, so this is a bug of ours.
     #[error("internal error while computing the table (please report it): {0}")]
     Frame(Box<PolarsError>),
+}
+
+impl ResultsError {
+    /// A metric that an experiment does not declare, with those it does.
+    pub fn unknown_metric(metric: &str, experiment: &Experiment) -> Self {
+        let known = experiment.metrics.iter().map(|known| known.name.as_str());
+        Self::UnknownMetric {
+            metric: metric.to_owned(),
+            experiment: experiment.name.clone(),
+            hint: words::suggest(metric, known).unwrap_or_else(|| "it declares none".into()),
+        }
+    }
 }
 
 impl From<PolarsError> for ResultsError {

@@ -189,12 +189,7 @@ fn inputs(manifest: &Manifest) -> Vec<(String, Axes, Digest)> {
 pub fn numbers(source: &Source<'_>, metric: &str, filter: &Filter) -> Result<Vec<Number>, ResultsError> {
     let experiment = source.experiment;
     let Some(declared) = experiment.metrics.iter().find(|m| m.name == metric) else {
-        let known = experiment.metrics.iter().map(|m| m.name.as_str());
-        return Err(ResultsError::UnknownMetric {
-            metric: metric.to_owned(),
-            experiment: experiment.name.clone(),
-            hint: moelab_engine::spec::words::suggest(metric, known).unwrap_or_else(|| "it declares none".into()),
-        });
+        return Err(ResultsError::unknown_metric(metric, experiment));
     };
     let nodes = source.plan.matching(experiment, &declared.stage, filter)?;
     let survey = Survey::of(source, nodes.iter().copied());

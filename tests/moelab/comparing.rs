@@ -105,21 +105,24 @@ fn diff_names_the_first_stage_that_differs_and_why() {
     );
 }
 
+/// The same under another name, with another name for `k`, and one value of it.
+fn with_a_second(lab: &Lab) {
+    let pipeline = PIPELINE.replace("k: 3", "n: 3").replace("${k}", "${n}");
+    lab.write("pipelines/f.yaml", &pipeline.replace("pipeline: e\n", "pipeline: f\n"));
+    lab.write(
+        "experiments/f.yaml",
+        "experiment: f\npipeline: f\nseeds: 6\nmetrics: {nmi: scores.nmi, ari: scores.ari}\n",
+    );
+}
+
 #[test]
 fn in_a_table_of_several_each_experiment_is_asked_what_it_has_an_axis_for() {
     let lab = ran();
-    let renamed = |text: &str| {
-        text.replace("k: 3", "n: 3")
-            .replace("${k}", "${n}")
-            .replace("pipeline: e\n", "pipeline: f\n")
-    };
-    lab.write("pipelines/f.yaml", &renamed(PIPELINE));
-    lab.write(
-        "experiments/f.yaml",
-        "experiment: f\npipeline: f\nseeds: 6\nmetrics: {nmi: scores.nmi}\n",
-    );
+    with_a_second(&lab);
     let rows = |condition: &str| {
-        let said = lab.moelab(&["table", "e", "f", "--where", condition, "--format", "json"]);
+        let said = lab.moelab(&[
+            "table", "e", "f", "--metric", "nmi", "--where", condition, "--format", "json",
+        ]);
         let rows = said.json();
         let of = |name: &str| {
             rows.as_array()
@@ -138,4 +141,21 @@ fn in_a_table_of_several_each_experiment_is_asked_what_it_has_an_axis_for() {
         "{}",
         said.err
     );
+}
+
+#[test]
+fn a_table_has_the_metrics_asked_for_and_says_who_has_none() {
+    let lab = ran();
+    with_a_second(&lab);
+    lab.run(&["f"]);
+    let said = lab.moelab(&["table", "e", "f", "--metric", "nmi", "--format", "md"]);
+    let head = said.out.lines().next().unwrap_or_default();
+    assert_eq!(head, "| experiment | k | nmi | seeds |");
+    let refused = |metric: &str| lab.moelab(&["table", "e", "f", "--metric", metric]).err;
+    assert!(
+        refused("ari").contains("`e` declares no metric `ari`"),
+        "{}",
+        refused("ari")
+    );
+    assert!(refused("nm").contains("did you mean `nmi`?"), "{}", refused("nm"));
 }

@@ -47,13 +47,8 @@ pub(super) fn metrics(question: &Question<'_>, named: &[String]) -> Result<Vec<S
     };
     let has = |source: &Source<'_>, name: &String| source.experiment.metrics.iter().any(|m| m.name == *name);
     for source in &sources {
-        let known = || source.experiment.metrics.iter().map(|m| m.name.as_str());
         if let Some(unknown) = named.iter().find(|name| !has(source, name)) {
-            return Err(ResultsError::UnknownMetric {
-                metric: unknown.clone(),
-                experiment: source.experiment.name.clone(),
-                hint: words::suggest(unknown, known()).unwrap_or_else(|| "it declares none".into()),
-            });
+            return Err(ResultsError::unknown_metric(unknown, source.experiment));
         }
     }
     if !named.is_empty() {
