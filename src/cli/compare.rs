@@ -5,7 +5,8 @@ use crate::exit::Exit;
 use crate::setup::{Setup, store_if_any};
 use crate::table::output;
 use moelab_engine::plan::select::Filter;
-use moelab_engine::spec;
+use moelab_engine::shell::quoted;
+use moelab_engine::spec::{self, matrix::same};
 use moelab_results::compare::{Comparison, Question};
 use serde_json::Value;
 use std::path::Path;
@@ -49,7 +50,8 @@ fn sides(args: &Compare) -> Result<(Setup, Option<Setup>), Exit> {
         (None, Some(_)) => Ok((Setup::of(&args.a, &args.overrides)?, None)),
         (None, None) => {
             let (a, mut b) = (Setup::of(&args.a, &[])?, Setup::of(&args.a, &args.overrides)?);
-            if a.experiment.params == b.experiment.params {
+            let params = |setup: &Setup| Value::Object(setup.experiment.params.clone());
+            if same(&params(&a), &params(&b)) {
                 return Err(Exit::Usage(format!(
                     "--set {} changes nothing: `{}` says so already\n  = set another value",
                     args.overrides.join(" --set "),
@@ -58,7 +60,7 @@ fn sides(args: &Compare) -> Result<(Setup, Option<Setup>), Exit> {
             }
             // As it would be typed, so that hints can be followed.
             for set in &args.overrides {
-                b.experiment.name += &format!(" --set {set}");
+                b.experiment.name += &format!(" --set {}", quoted(set));
             }
             Ok((a, Some(b)))
         }

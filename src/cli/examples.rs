@@ -43,7 +43,7 @@ Examples:
   moelab table quickstart
   moelab table ae-kmeans-cpu n2d-cpu --metric acc --to table.tex
   moelab table quickstart --raw --format csv     a row per seed
-  moelab table variants-cpu --where dataset=usps --where variant=vae
+  moelab table variants-stable-cpu --where dataset=usps --where variant=vae
 
 Exit code 4: results are missing, or fewer than `min_seeds`.";
 

@@ -74,7 +74,10 @@ pub fn output(
     notes: &[String],
     render: impl Fn(Format) -> Result<Vec<u8>, ResultsError>,
 ) -> Result<(), Exit> {
-    let of_ending = || match to.and_then(Path::extension).and_then(|ending| ending.to_str()) {
+    let ending = to
+        .and_then(Path::extension)
+        .map(|ending| ending.to_string_lossy().to_lowercase());
+    let of_ending = || match ending.as_deref() {
         None | Some("txt") => Ok(TableFormat::Text),
         Some("md") => Ok(TableFormat::Md),
         Some("tex") => Ok(TableFormat::Latex),
@@ -105,7 +108,8 @@ pub fn output(
         }
         None => stdout().lock().write_all(&bytes)?,
     }
-    if !format.holds_notes() {
+    // Who writes a file does not look at it at once.
+    if !format.holds_notes() || to.is_some() {
         notes.iter().for_each(|note| say!("note: {note}"));
     }
     Ok(())

@@ -195,7 +195,12 @@ impl Header {
             _ => (Kind::Other, 0),
         };
         if size == 0 {
-            return Err(wrong_type(&npy, place, "data", "integers or floats"));
+            return Err(wrong_type(
+                &npy,
+                place,
+                "data",
+                "numbers: images as uint8 or floats in [0, 1], labels as integers",
+            ));
         }
         let file = count.checked_mul(size).and_then(|body| body.checked_add(end as u64));
         let file = file.ok_or_else(|| fail(format!("its shape {dims:?} is beyond any file")))?;

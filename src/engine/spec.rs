@@ -157,10 +157,11 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
     let pipeline = read_pipeline(&root, registry, problems)?;
 
     let mut params = pipeline.params.clone();
-    if let Some(set) = root.get("set") {
-        params::merge(&mut params, &set, problems);
+    let mut set = Vec::new();
+    if let Some(item) = root.get("set") {
+        set = params::merge(&mut params, &item, problems);
     }
-    params::overrides(&mut params, &pipeline.params, given, problems);
+    let options = params::overrides(&mut params, &pipeline.params, given, problems);
     let written = Written {
         pipeline: &pipeline.source,
         experiment: source,
@@ -171,11 +172,11 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
     let before = problems.len();
     let known = [&pipeline.params, &params];
     let matrix = matrix::read(root.get("matrix"), known, problems);
-    params::shadowed(&matrix, given, source, problems);
+    params::shadowed(&matrix, &set, &options, problems);
     let declared: Vec<&str> = matrix.axes.iter().map(|axis| axis.name.as_str()).collect();
     let included = matrix.include.iter().flatten().map(|(name, _)| name.as_str());
     let extra: BTreeSet<&str> = included.filter(|name| !declared.contains(name)).collect();
-    let axes: Vec<&str> = declared.into_iter().chain(extra).collect();
+    let axes: Vec<String> = declared.into_iter().chain(extra).map(str::to_owned).collect();
     wiring::check(&pipeline, registry, &axes, problems);
     let rows = match cells::expand(&matrix, &params, seeds.len()) {
         // A matrix with wrong values in it is not expanded: its rows would repeat every problem.
@@ -186,7 +187,7 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
             vec![Row::new()]
         }
     };
-    let variants = variants::resolve(&pipeline, registry, &params, &rows, written, told, problems);
+    let variants = variants::resolve(&pipeline, registry, &params, (&axes, &rows), written, told, problems);
     wiring::connect_rows(&pipeline, registry, &variants, rows.len(), problems);
     // After other problems some settings are unknown, and with them what they use.
     if problems.is_empty() {
@@ -212,7 +213,6 @@ fn read(doc: &Doc, registry: &Registry, given: &[String], problems: &mut Vec<Pro
         metrics: &metrics,
         complete,
     };
-    let axes: Vec<String> = axes.into_iter().map(str::to_owned).collect();
     let table = table::read(root.get("table"), &names, &axes, seeds.len(), problems);
     let reference = table::references(root.get("reference"), &names, problems);
     let file = source.file.clone();
@@ -301,7 +301,7 @@ fn seeds(item: Option<Item<'_>>, problems: &mut Vec<Problem>) -> Vec<u64> {
 /// An axis that changes nothing would fill a table with equal rows. One that others look at chooses among their values.
 fn unused_axes(
     source: &Source,
-    axes: &[&str],
+    axes: &[String],
     matrix: &matrix::Matrix,
     rows: &[Row],
     variants: &variants::Variants,
@@ -323,7 +323,7 @@ fn unused_axes(
             .map(String::as_str),
     );
     let varies = |axis: &str| rows.iter().any(|row| row.contains_key(axis));
-    for axis in axes.iter().filter(|axis| !used.contains(**axis) && varies(axis)) {
+    for axis in axes.iter().filter(|axis| !used.contains(axis.as_str()) && varies(axis)) {
         let message = format!("no stage uses `{axis}`: every value of this axis would give the same");
         let problem = source.problem(&["matrix", "axes", axis], Part::Key, message);
         problems.push(problem.hint(format!("write ${{{axis}}} in a stage")));

@@ -126,7 +126,9 @@ pub struct Port {
     /// Artifact types it takes, the preferred first.
     pub accepts: &'static [&'static str],
     pub optional: bool,
-    /// Takes a fan-in (`{from: …, over: […]}`) in place of a single artifact.
+    /// Takes a single artifact.
+    pub single: bool,
+    /// Takes a fan-in (`{from: …, over: […]}`).
     pub gathers: bool,
 }
 
@@ -136,6 +138,7 @@ impl Port {
         name: "*",
         accepts: &[],
         optional: true,
+        single: true,
         gathers: true,
     };
 
@@ -152,6 +155,7 @@ impl Port {
             name,
             accepts,
             optional: false,
+            single: true,
             gathers: false,
         }
     }
@@ -161,6 +165,7 @@ impl Port {
             name,
             accepts,
             optional: true,
+            single: true,
             gathers: false,
         }
     }
@@ -170,6 +175,7 @@ impl Port {
             name,
             accepts,
             optional: false,
+            single: false,
             gathers: true,
         }
     }

@@ -28,7 +28,9 @@ pub(crate) fn notes(input: &Input, grid: &Grid, rows: &[String], found: &Reading
         .values()
         .all(|found| found.status == Status::Missing && found.message.is_none())
     {
-        return vec![format!("{name}: nothing has run yet; `moelab run {name}` makes it")];
+        return vec![format!(
+            "{name}: no number is finished yet; `moelab run {name}` makes them"
+        )];
     }
     let mut places: BTreeSet<Place> = BTreeSet::new();
     // Seeds metric by metric: what some metrics lack, others of the same row may have.
@@ -161,7 +163,7 @@ mod tests {
         let build = sample(&[(1, &[None, None]), (2, &[None, None])]);
         assert_eq!(
             notes(build),
-            ["mnist-moe: nothing has run yet; `moelab run mnist-moe` makes it"]
+            ["mnist-moe: no number is finished yet; `moelab run mnist-moe` makes them"]
         );
     }
 

@@ -134,7 +134,20 @@ impl Grid {
             grid.notes.insert(0, format!("cells: {}", cells(table.print)));
         }
         grid.heads = heads;
-        grid
+        grid.plain()
+    }
+
+    /// Values and sources may hold anything; here they move no cursor and break no line.
+    fn plain(mut self) -> Self {
+        let heads = self
+            .heads
+            .iter_mut()
+            .flat_map(|head| head.group.iter_mut().chain([&mut head.title]));
+        let cells = self.ours.iter_mut().chain(&mut self.published).flatten();
+        for text in heads.chain(cells).filter(|text| text.contains(char::is_control)) {
+            *text = text.replace(char::is_control, " ");
+        }
+        self
     }
 
     /// Adds a published row. Experiments set beside each other often cite the same ones, and a source with a number for

@@ -14,6 +14,14 @@ fn a_complete_row_says_its_seeds_once() {
 }
 
 #[test]
+fn no_value_of_an_axis_moves_the_cursor_or_breaks_a_line() {
+    let mut build = Build::new("e", &["name"]).metrics([field("acc", "a", "acc")]);
+    let run = build.run(json!({"name": "\u{1b}[31mred\nline\tend"}), 0);
+    build.done(run, "a", "1", json!({"acc": 0.5}));
+    assert_eq!(pivot(build).ours[0][0], " [31mred line end");
+}
+
+#[test]
 fn a_gap_is_marked_in_the_cell() {
     let grid = pivot(sample(&[
         (10, &[Some(0.9), None, Some(0.7)]),

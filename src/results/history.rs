@@ -36,7 +36,11 @@ pub(crate) fn reduce(frame: &DataFrame, column: &str, reduce: Reduce) -> Result<
                 .map(|epochs| epochs.u64())
                 .transpose()?
                 .and_then(|epochs| epochs.get(row));
-            records.push((epoch, value));
+            // An epoch with several records counts with its last.
+            match records.last_mut() {
+                Some(last) if epoch.is_some() && last.0 == epoch => last.1 = value,
+                _ => records.push((epoch, value)),
+            }
         }
     }
     Ok(pick(&records, column, reduce))
@@ -56,7 +60,6 @@ fn pick(records: &[(Option<u64>, f64)], column: &str, reduce: Reduce) -> Found {
             };
             &records[first..]
         }
-        // An epoch with several records counts with the last of them.
         Reduce::At(epoch) => match records.iter().rposition(|(at, _)| *at == Some(epoch)) {
             Some(row) => &records[row..=row],
             None => return Found::failed(format!("the history has no `{column}` at epoch {epoch}")),
@@ -123,7 +126,9 @@ mod tests {
     #[test]
     fn the_last_record_of_an_epoch_counts() {
         let frame = df!("epoch" => [1_u32, 1, 2], "loss" => [5.0, 6.0, 7.0]).unwrap();
-        assert_eq!(reduce(&frame, "loss", Reduce::At(1)).unwrap(), Found::number(6.0));
+        for (how, wanted) in [(Reduce::At(1), 6.0), (Reduce::Min, 6.0), (Reduce::MeanLast(2), 6.5)] {
+            assert_eq!(reduce(&frame, "loss", how).unwrap(), Found::number(wanted), "{how:?}");
+        }
     }
 
     #[test]

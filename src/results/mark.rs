@@ -2,8 +2,8 @@
 
 use crate::input::{Better, Input};
 use crate::pairing::{Pairing, pair};
-use crate::statistics::ALPHA;
 use crate::statistics::student::{self, Estimate};
+use crate::statistics::{ALPHA, difference};
 use crate::table::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,6 +87,7 @@ pub(crate) fn mark(cells: &mut [Cell], inputs: &[Input]) -> Option<Legend> {
         let takes_part = |cell: &Cell| cell.complete() && cell.n >= cell.wanted;
         let rivals: Vec<usize> = group.iter().copied().filter(|&i| takes_part(&cells[i])).collect();
         let score = |index: usize| cells[index].mean.map_or(f64::NEG_INFINITY, |mean| sign * mean);
+        let equal = |a: usize, b: usize| difference(score(a), score(b)) == 0.0;
         // Alone, or among equals only, nobody is best.
         let Some(best) = rivals
             .iter()
@@ -95,13 +96,13 @@ pub(crate) fn mark(cells: &mut [Cell], inputs: &[Input]) -> Option<Legend> {
         else {
             continue;
         };
-        if rivals.iter().all(|rival| score(*rival) == score(best)) {
+        if rivals.iter().all(|rival| equal(*rival, best)) {
             continue;
         }
         marked = true;
         legend.incomplete |= rivals.len() < group.len();
         let mut mark_of = |rival: usize| {
-            if score(rival) == score(best) {
+            if equal(rival, best) {
                 return Some(Mark::Best);
             }
             // On the seeds that both have, the order may be another than that of the means.
@@ -155,6 +156,16 @@ mod tests {
     #[test]
     fn the_best_and_those_that_pairs_do_not_tell_from_it_are_marked() {
         assert_eq!(marks(three()), [BEST, None, NOT_WORSE]);
+    }
+
+    #[test]
+    fn rounding_makes_nobody_best() {
+        let build = sample(&[
+            (1, &[Some(0.3), Some(0.3)]),
+            (2, &[Some(0.1 + 0.2), Some(0.1 + 0.2)]),
+            (3, &[Some(0.2), Some(0.2)]),
+        ]);
+        assert_eq!(marks(build), [BEST, BEST, None]);
     }
 
     #[test]

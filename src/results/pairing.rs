@@ -1,11 +1,12 @@
 //! Which values of two samples belong together.
 
+use crate::statistics::difference;
 use std::collections::BTreeMap;
 
 /// Two samples, as far as they can be paired.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Pairing {
-    /// Second less first, per shared seed: all else random is the same, so what differs is the setting.
+    /// Second less first (see [`difference`]), per shared seed: all else random is the same, so what differs is the setting.
     Paired(Vec<f64>),
     /// No seed is shared.
     Unpaired(Vec<f64>, Vec<f64>),
@@ -20,14 +21,14 @@ pub(crate) enum Pairing {
 pub(crate) fn pair(a: &[(Option<u64>, f64)], b: &[(Option<u64>, f64)]) -> Pairing {
     match (a, b) {
         ([], _) | (_, []) => Pairing::Empty,
-        ([(None, a)], [(None, b)]) => Pairing::Fixed(b - a),
-        ([(None, one)], many) => Pairing::Paired(many.iter().map(|(_, value)| value - one).collect()),
-        (many, [(None, one)]) => Pairing::Paired(many.iter().map(|(_, value)| one - value).collect()),
+        ([(None, a)], [(None, b)]) => Pairing::Fixed(difference(*a, *b)),
+        ([(None, one)], many) => Pairing::Paired(many.iter().map(|(_, value)| difference(*one, *value)).collect()),
+        (many, [(None, one)]) => Pairing::Paired(many.iter().map(|(_, value)| difference(*value, *one)).collect()),
         (a, b) => {
             let of_a: BTreeMap<_, _> = a.iter().copied().collect();
             let pairs: Vec<f64> = b
                 .iter()
-                .filter_map(|(seed, value)| Some(value - of_a.get(seed)?))
+                .filter_map(|(seed, value)| Some(difference(*of_a.get(seed)?, *value)))
                 .collect();
             if pairs.is_empty() {
                 let values = |side: &[(_, f64)]| side.iter().map(|(_, value)| *value).collect();

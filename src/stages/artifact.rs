@@ -69,7 +69,7 @@ pub const CONTENTS: [(&str, &str); 19] = [
     ),
     (
         ASSIGNMENTS,
-        "Parquet: row u32, cluster i32, manager_p list f32[K], reconstruction list f32[K] (one value where all clusters share an autoencoder, none where nothing reconstructs).",
+        "Parquet: row u32, cluster i32, manager_p list f32[K], reconstruction list f32[K] (one value where all clusters share an autoencoder, none where nothing reconstructs; `assign` leaves it out for models of `dec_train`, `vade_train` and `dynae_train`).",
     ),
     (
         HISTORY,

@@ -80,12 +80,13 @@ fn input(port: &Port) -> String {
         return "any names, of any type, single or gathered".into();
     }
     let types: Vec<String> = port.accepts.iter().map(|accepted| format!("`{accepted}`")).collect();
-    let how = match (port.optional, port.gathers) {
-        (true, true) => ", optional, gathered",
-        (true, false) => ", optional",
+    let optional = if port.optional { ", optional" } else { "" };
+    let gathered = match (port.single, port.gathers) {
+        (true, true) => ", single or gathered",
         (false, true) => ", gathered",
-        (false, false) => "",
+        (_, false) => "",
     };
+    let how = format!("{optional}{gathered}");
     match port.accepts {
         [one] if *one == port.name && how.is_empty() => types[0].clone(),
         _ => format!("`{}` ({}{how})", port.name, types.join(" or ")),

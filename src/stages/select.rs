@@ -39,9 +39,10 @@ pub fn stage() -> Stage {
         summary: "Picks one of several clusterings by a label-free score.",
         inputs: vec![
             Port::gathering("candidates", &[artifact::CLUSTERS]),
-            // Candidates of several embeddings are judged each on its own.
+            // One set for all candidates, or gathered: those of several embeddings are judged each on its own.
             Port {
                 optional: true,
+                single: true,
                 ..Port::gathering("points", &[artifact::POINTS, artifact::FEATURES])
             },
         ],

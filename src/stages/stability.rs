@@ -25,9 +25,10 @@ pub fn stage() -> Stage {
         summary: "Reports K, the share labelled, the agreement and the validity of several clusterings of the same rows.",
         inputs: vec![
             Port::gathering("candidates", &[artifact::CLUSTERS]),
-            // What each candidate clusters: gathered over those of their axes on which it depends.
+            // What the candidates cluster: one set for all, or gathered over those of their axes on which it depends.
             Port {
                 optional: true,
+                single: true,
                 ..Port::gathering("points", &[artifact::POINTS, artifact::FEATURES])
             },
         ],

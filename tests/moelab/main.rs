@@ -1,5 +1,6 @@
 //! Tests through the two programs.
 
+mod choosing;
 mod command;
 mod comparing;
 mod ease;

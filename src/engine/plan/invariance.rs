@@ -50,6 +50,21 @@ fn a_default_that_a_row_writes_out_changes_no_key() {
 }
 
 #[test]
+fn an_axis_that_is_in_no_row_is_gathered_at_its_default() {
+    let pipeline = format!(
+        "{PIPELINE}  best: {{stage: choose, inputs: {{candidates: {{from: clusters, over: [seed, k, alpha]}}}}}}\n"
+    );
+    let axes = "alpha: [0.001, {value: 0.1, when: {k: 2}}], k: [1, 2]";
+    let with = keys(
+        &pipeline,
+        &format!("matrix: {{axes: {{{axes}}}, exclude: [{{alpha: 0.1}}]}}"),
+    );
+    let without = keys(&pipeline, "matrix: {axes: {alpha: [0.001], k: [1, 2]}}");
+    assert_eq!(with, without);
+    assert!(!keys(&pipeline, "matrix: {include: [{alpha: 0.001, k: 1}, {k: 2}]}").is_empty());
+}
+
+#[test]
 fn ten_thousand_actions_are_planned_quickly() {
     let list = (1..=500).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
     let start = std::time::Instant::now();

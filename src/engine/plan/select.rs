@@ -108,7 +108,8 @@ impl Filter {
     fn check(&self, experiment: &Experiment) -> Result<(), SelectError> {
         for (name, wanted) in &self.conditions {
             if !experiment.knows(name) {
-                let params = interpolate::names(&experiment.params);
+                let params = interpolate::names(&experiment.params).into_iter();
+                let params: Vec<String> = params.filter(|name| !experiment.axes.contains(name)).collect();
                 let known = experiment.axes.iter().chain(&params).map(String::as_str);
                 return Err(SelectError::UnknownAxis {
                     name: name.clone(),
@@ -132,14 +133,13 @@ impl Filter {
         let names: BTreeSet<&String> = experiment.rows.iter().flat_map(Row::keys).chain(asked).collect();
         let mut said = Vec::new();
         for name in names {
-            let mut known: Vec<String> = Vec::new();
+            let mut known: Vec<Value> = Vec::new();
             for value in experiment.rows.iter().filter_map(|row| experiment.value(name, row)) {
-                let text = words::plain(&value);
-                if !known.contains(&text) {
-                    known.push(text);
+                if !known.iter().any(|other| matrix::same(other, &value)) {
+                    known.push(value);
                 }
             }
-            said.push((name.as_str(), known));
+            said.push((name.as_str(), known.iter().map(words::plain).collect::<Vec<_>>()));
         }
         said.push((super::SEED_AXIS, experiment.seeds.iter().map(u64::to_string).collect()));
         let said = said.iter().map(|(name, values)| {

@@ -20,7 +20,7 @@ use super::{FailedAction, RunOptions, RunReport};
 use crate::digest::Digest;
 use crate::job::{Failure, FailureKind, Memory};
 use crate::key::ActionKey;
-use crate::plan::{Input, Node, Plan, Resolution};
+use crate::plan::{Input, Node, Plan, Resolution, ResolveError};
 use crate::stage::Registry;
 use crate::store::{Attempt, Holder, Manifest, Store, StoreError, time};
 use end::vanished;
@@ -235,7 +235,14 @@ impl<'a> Walk<'a> {
                     let what = format!("its inputs are unknown although all producers are done: {other:?}");
                     self.fail_node(node, Failure::bug(what));
                 }
-                Err(e) => self.fail_node(node, Failure::stage(e.to_string())),
+                Err(e) => {
+                    let stopping = self.stopping;
+                    self.fail_node(node, Failure::stage(e.to_string()));
+                    // What the data do not have stops nothing that can do without.
+                    if let ResolveError::MissingOutput { .. } = e {
+                        self.stopping = stopping;
+                    }
+                }
             }
         }
     }

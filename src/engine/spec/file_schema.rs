@@ -137,10 +137,12 @@ fn of_stage(stage: &Stage) -> Value {
 /// Ports, and settings whose value a stage finds.
 fn inputs<'a>(stage: &Stage, settings: impl Iterator<Item = &'a String>) -> Value {
     let port = |port: &Port| {
-        let mut forms = vec![json!({"$ref": "#/definitions/output"})];
-        if port.gathers {
-            forms.push(json!({"$ref": "#/definitions/fan_in"}));
-        }
+        let forms = [
+            (port.single, "#/definitions/output"),
+            (port.gathers, "#/definitions/fan_in"),
+        ];
+        let forms = forms.into_iter().filter(|(takes, _)| *takes);
+        let forms: Vec<Value> = forms.map(|(_, form)| json!({"$ref": form})).collect();
         json!({"description": port.accepts.join(" or "), "anyOf": forms})
     };
     let named = || stage.inputs.iter().filter(|port| !port.is_any());

@@ -189,7 +189,10 @@ impl<'a> Scope<'a> {
                         self.spend(s.len())?;
                         whole += &s;
                     }
-                    value @ (Value::Number(_) | Value::Bool(_)) => whole += &value.to_string(),
+                    // One spelling per number, as everywhere: 100 for 100.0 and for 1e2.
+                    value @ (Value::Number(_) | Value::Bool(_)) => {
+                        whole += &words::whole(&value).map_or_else(|| value.to_string(), |n| n.to_string());
+                    }
                     other => {
                         let message = format!(
                             "`${{{name}}}` is {} and cannot stand inside text",
@@ -237,12 +240,11 @@ impl<'a> Scope<'a> {
             )
         };
         // The axis that is the name or stands above it replaces whatever the parameters say.
-        let above = self.axes.iter().find(|(axis, _)| within(name, axis));
+        let above = || self.axes.iter().filter(|(axis, _)| within(name, axis));
+        self.touched.borrow_mut().extend(above().map(|(axis, _)| axis.clone()));
+        let above = above().next();
         let (mut value, rest) = match above {
-            Some((axis, value)) => {
-                self.touched.borrow_mut().insert(axis.clone());
-                (Cow::Borrowed(value), name[axis.len()..].trim_start_matches('.'))
-            }
+            Some((axis, value)) => (Cow::Borrowed(value), name[axis.len()..].trim_start_matches('.')),
             None => {
                 let (first, rest) = name.split_once('.').unwrap_or((name, ""));
                 (Cow::Borrowed(self.params.get(first).ok_or_else(unknown)?), rest)
@@ -273,9 +275,17 @@ impl<'a> Scope<'a> {
         // Axes that stand below the name change a part of it.
         for (axis, part) in self.axes.iter().filter(|(axis, _)| *axis != name && within(axis, name)) {
             self.touched.borrow_mut().insert(axis.clone());
-            if let Value::Object(map) = value.to_mut() {
-                put(map, &axis[name.len() + 1..], part.clone());
+            if let Value::String(text) = value.as_ref() {
+                open.push(name.to_owned());
+                let filled = self.fill_text(text, open);
+                open.pop();
+                value = Cow::Owned(filled?);
             }
+            let Value::Object(map) = value.to_mut() else {
+                let message = format!("`{name}` is {} here and has no part `{axis}`", words::plain(&value));
+                return Err(Trouble::new(message, None));
+            };
+            put(map, &axis[name.len() + 1..], part.clone());
         }
         Ok(value.into_owned())
     }

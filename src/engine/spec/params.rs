@@ -1,6 +1,6 @@
 //! Parameters: a pipeline's defaults, what an experiment sets, what the command line sets.
 
-use super::doc::{Doc, Part, Source};
+use super::doc::{Doc, Part};
 use super::fields::{self, Item};
 use super::interpolate::{self, Scope, Trouble};
 use super::matrix::{Axis, Matrix};
@@ -9,7 +9,7 @@ use super::words;
 use super::written::Written;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Reads the `params` of a pipeline.
 pub fn defaults(item: Option<Item<'_>>, problems: &mut Vec<Problem>) -> Map<String, Value> {
@@ -35,10 +35,15 @@ fn check_names(item: &Item<'_>, problems: &mut Vec<Problem>) {
 /// Merges the `set` of an experiment into the defaults.
 ///
 /// Mappings merge into mappings, everything else replaces. Only what the pipeline declares can be set, so a slip of the
-/// pen is an error; an empty mapping as default (`augment: {}`) declares nothing and takes anything.
-pub fn merge(params: &mut Map<String, Value>, set: &Item<'_>, problems: &mut Vec<Problem>) {
+/// pen is an error; an empty mapping as default (`augment: {}`) declares nothing and takes anything. Returns what was set,
+/// part by part.
+pub fn merge<'a>(
+    params: &mut Map<String, Value>,
+    set: &Item<'a>,
+    problems: &mut Vec<Problem>,
+) -> Vec<(String, Item<'a>)> {
     let declared = params.clone();
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut all) = (BTreeSet::new(), Vec::new());
     for entry in set.entries("a mapping from parameters to values", problems) {
         for (name, leaf) in assign(params, &declared, &entry, entry.name(), problems) {
             // `set` may spell an inner parameter with dots too, like the axes of a matrix.
@@ -53,9 +58,11 @@ pub fn merge(params: &mut Map<String, Value>, set: &Item<'_>, problems: &mut Vec
                         .hint("leave one of them out"),
                 );
             }
-            seen.insert(name);
+            seen.insert(name.clone());
+            all.push((name, leaf));
         }
     }
+    all
 }
 
 /// A dotted name and those it lies in.
@@ -72,12 +79,14 @@ fn assign<'a>(
     name: &str,
     problems: &mut Vec<Problem>,
 ) -> Vec<(String, Item<'a>)> {
-    if !exists(name, [declared, params]) {
+    if !declares(declared, name) && !declares(params, name) {
         problems.push(unknown(entry, name, params));
         return Vec::new();
     }
+    // What the pipeline has as a plain value, such as the name of a data set, is replaced, whatever it has become.
+    let merges = find(declared, name).is_none_or(Value::is_object);
     match (find(params, name), entry.value) {
-        (Some(Value::Object(old)), Value::Object(new)) if !old.is_empty() => {
+        (Some(Value::Object(old)), Value::Object(new)) if merges && !(old.is_empty() && new.is_empty()) => {
             if new.is_empty() {
                 let problem = entry.problem(format!("this sets nothing: `{name}` keeps what it holds"));
                 problems.push(problem.hint("name what it should hold instead, or leave it out"));
@@ -127,9 +136,12 @@ fn unknown(entry: &Item<'_>, name: &str, params: &Map<String, Value>) -> Problem
 }
 
 /// Whether a dotted name is declared or has been set, by itself or inside a mapping that is open: the pipeline's defaults,
-/// and what became of them.
+/// and what became of them. What was inside a mapping is no more where that has been replaced by a plain value.
 pub fn exists(name: &str, [declared, params]: [&Map<String, Value>; 2]) -> bool {
-    declares(declared, name) || declares(params, name)
+    let plain =
+        |above: &str| find(params, above).is_some_and(|value| !value.is_object() && !interpolate::refers(value));
+    let replaced = || above(name).any(|above| above != name && plain(above));
+    declares(params, name) || declares(declared, name) && !replaced()
 }
 
 fn declares(params: &Map<String, Value>, name: &str) -> bool {
@@ -142,13 +154,15 @@ fn declares(params: &Map<String, Value>, name: &str) -> bool {
     }
 }
 
-/// Applies `--set name=value` options, the value in YAML: like `set`, each after the other.
+/// Applies `--set name=value` options, the value in YAML: like `set`, each after the other. Returns what was set, part by
+/// part, each with its option.
 pub fn overrides(
     params: &mut Map<String, Value>,
     declared: &Map<String, Value>,
     given: &[String],
     problems: &mut Vec<Problem>,
-) {
+) -> Vec<(String, PathBuf)> {
+    let mut all = Vec::new();
     for text in given {
         let place = format!("--set {text}");
         let problem = |message: String| Problem::of_file(Path::new(&place), message);
@@ -159,36 +173,37 @@ pub fn overrides(
         match Doc::parse(Path::new(&place), value) {
             Ok(doc) => {
                 let mut wrong = Vec::new();
-                assign(params, declared, &Item::root(&doc), name.trim(), &mut wrong);
+                let set = assign(params, declared, &Item::root(&doc), name.trim(), &mut wrong);
+                all.extend(set.into_iter().map(|(name, _)| (name, PathBuf::from(&place))));
                 // The option is the place; there is no line to point at.
                 problems.extend(wrong.into_iter().map(|p| problem(p.message).maybe_hint(p.hint)));
             }
             Err(report) => problems.extend(report.problems),
         }
     }
+    all
 }
 
-/// Reports values for parameters that are an axis in every row: nothing would ever read them.
-pub fn shadowed(matrix: &Matrix, given: &[String], source: &Source, problems: &mut Vec<Problem>) {
+/// Reports values for parameters that are an axis in every row: nothing would ever read them. `set` and `options` are what
+/// [`merge`] and [`overrides`] gave.
+pub fn shadowed(
+    matrix: &Matrix,
+    set: &[(String, Item<'_>)],
+    options: &[(String, PathBuf)],
+    problems: &mut Vec<Problem>,
+) {
     // A row of `include` may leave the axis out.
     let always = |axis: &&Axis| matrix.include.is_empty() && axis.always();
     for axis in matrix.axes.iter().filter(always) {
         let values: Vec<String> = axis.choices.iter().map(|choice| words::plain(&choice.value)).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         let message = format!("`{}` is an axis: it is {} in turn", axis.name, words::list(&values));
-        let nested: Vec<&str> = ["set"].into_iter().chain(axis.name.split('.')).collect();
-        let mut spellings = vec![nested, vec!["set", &axis.name]];
-        spellings.dedup();
-        for path in spellings.iter().filter(|path| source.holds(path)) {
-            let problem = source.problem(path, Part::Key, message.clone());
+        for (_, item) in set.iter().filter(|(name, _)| interpolate::within(name, &axis.name)) {
+            let problem = item.key_problem(message.clone());
             problems.push(problem.hint("leave it out here, or take the axis out of the `matrix`"));
         }
-        let named = |text: &&String| {
-            let name = text.split_once('=').map(|(name, _)| name.trim());
-            name.is_some_and(|name| interpolate::within(name, &axis.name))
-        };
-        for text in given.iter().filter(named) {
-            let problem = Problem::of_file(Path::new(&format!("--set {text}")), message.clone());
+        for (_, option) in options.iter().filter(|(name, _)| interpolate::within(name, &axis.name)) {
+            let problem = Problem::of_file(option, message.clone());
             problems.push(problem.hint("change the axis in the experiment, or pick its rows with --where"));
         }
     }
@@ -260,6 +275,7 @@ mod tests {
             "augment: {flip: true, zoom: 1}",
             "augment.flip: true\naugment.zoom: 1",
             "augment.flip: true\naugment: {zoom: 1}",
+            "augment: {flip: true}\naugment.zoom: 1",
         ] {
             let found = merged(json!({"augment": {}}), set);
             assert_eq!(found, Ok(json!({"augment": {"flip": true, "zoom": 1}})), "{set}");
@@ -315,6 +331,32 @@ mod tests {
         assert_eq!(overridden("epochs.vae=1e-4").unwrap()["epochs"]["vae"], json!(1e-4));
         assert_eq!(overridden("s=[1, a]").unwrap()["s"], json!([1, "a"]));
         assert_eq!(overridden("s=a=b").unwrap()["s"], json!("a=b"));
+    }
+
+    #[test]
+    fn a_plain_value_that_became_a_mapping_is_replaced() {
+        let declared = json!({"data": "digits"}).as_object().unwrap().clone();
+        let mut params = json!({"data": {"blobs": {"n": 1, "dims": 2}}})
+            .as_object()
+            .unwrap()
+            .clone();
+        let mut problems = Vec::new();
+        let given = ["data={arcs: {n: 3}}".to_owned(), "data.arcs.n=4".to_owned()];
+        overrides(&mut params, &declared, &given, &mut problems);
+        assert_eq!((params["data"].clone(), problems), (json!({"arcs": {"n": 4}}), vec![]));
+    }
+
+    #[test]
+    fn what_lay_in_a_mapping_is_no_more_where_that_was_replaced() {
+        let object = |value: Value| value.as_object().unwrap().clone();
+        let declared = object(json!({"data": {"blobs": {"n": 1}}, "augment": {}}));
+        let known = |name: &str, params: Value| exists(name, [&declared, &object(params)]);
+        assert!(!known("data.blobs.n", json!({"data": "digits", "augment": {}})));
+        assert!(known("data.blobs.n", json!({"data": "${other}", "augment": {}})));
+        assert!(known(
+            "augment.zoom",
+            json!({"data": "digits", "augment": {"flip": true}})
+        ));
     }
 
     #[test]

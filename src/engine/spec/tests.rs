@@ -53,6 +53,29 @@ fn set_and_overrides_merge_into_the_parameters() {
 }
 
 #[test]
+fn what_lies_in_a_replaced_mapping_is_no_axis() {
+    let said = wrong("set: {epochs: 3}\nmatrix: {axes: {epochs.vae: [1, 2]}}");
+    assert!(said.contains("the pipeline has no parameter `epochs.vae`"), "{said}");
+}
+
+#[test]
+fn a_part_of_an_axis_or_an_axis_in_a_mapping_cannot_be_set() {
+    let lab = Lab::new(PIPELINE);
+    let refused = |rest: &str, set: &[&str]| lab.load(rest, set).err().unwrap_or_default();
+    let part = "matrix: {axes: {epochs.vae: [1, 2]}}";
+    let whole = "matrix: {axes: {epochs: [{wide: 1, vae: 1}, {wide: 2, vae: 2}]}}";
+    for said in [
+        refused(part, &["epochs={vae: 7}"]),
+        refused(&format!("set: {{epochs: {{vae: 7}}}}\n{part}"), &[]),
+        refused(whole, &["epochs.vae=7"]),
+        refused(&format!("set: {{epochs.vae: 7}}\n{whole}"), &[]),
+    ] {
+        assert!(said.contains("is an axis: it is"), "{said}");
+    }
+    assert_eq!(refused(part, &["epochs={wide: 7}"]), "");
+}
+
+#[test]
 fn an_axis_that_no_stage_uses_is_refused() {
     let pipeline = PIPELINE.replace("  k: 10\n", "  k: 10\n  spare: 1\n");
     let said = Lab::new(&pipeline)

@@ -5,7 +5,7 @@
 
 use super::cells::{Row, defaults};
 use super::doc::Part;
-use super::interpolate::{Piece, Scope, Trouble, pieces, refers};
+use super::interpolate::{Piece, Scope, Trouble, pieces, refers, within};
 use super::pipeline::{Pipeline, StageSpec};
 use super::report::Problem;
 use super::schema::{Misfit, Schema};
@@ -56,18 +56,17 @@ pub fn fed<'s>(spec: &'s StageSpec, stage: &Stage) -> Vec<&'s str> {
         .collect()
 }
 
-/// Works out every variant. `told` is set if the parameters themselves are broken and that has been reported.
+/// Works out every variant of these rows, which hold values of some of the axes. `told` is set if the parameters themselves are broken and that has been reported.
 pub fn resolve(
     pipeline: &Pipeline,
     registry: &Registry,
     params: &Map<String, Value>,
-    rows: &[Row],
+    (axes, rows): (&[String], &[Row]),
     written: Written<'_>,
     told: bool,
     problems: &mut Vec<Problem>,
 ) -> Variants {
     let mut variants = Variants::default();
-    let axes: BTreeSet<&String> = rows.iter().flat_map(Row::keys).collect();
     let defaults = defaults(axes, params);
     let mut schemas: BTreeMap<&str, Result<Schema<'_>, String>> = BTreeMap::new();
     for spec in &pipeline.stages {
@@ -147,8 +146,13 @@ impl OneStage<'_> {
         let present: Vec<String> = row.keys().cloned().collect();
         let (spec, params) = (self.spec, self.params);
         let work_out = || {
-            let mut whole = self.defaults.clone();
-            whole.extend(row.clone());
+            let mut whole = row.clone();
+            for (axis, value) in self.defaults {
+                // What an axis of the row lies in, or is a part of, is not left to its default.
+                if !row.keys().any(|named| within(axis, named) || within(named, axis)) {
+                    whole.insert(axis.clone(), value.clone());
+                }
+            }
             let scope = Scope::new(params, &whole);
             for written in [&spec.settings, &spec.stream]
                 .into_iter()
@@ -320,6 +324,20 @@ mod tests {
         let counts: Vec<usize> = experiment.variants.all.iter().map(Vec::len).collect();
         assert_eq!(experiment.rows.len(), 6);
         assert_eq!(counts, [1, 1, 1, 2, 1, 3, 1]);
+    }
+
+    #[test]
+    fn a_row_that_names_a_mapping_hides_no_part_of_it_that_others_name() {
+        let rows = "matrix: {include: [{epochs: {wide: 1, vae: 2}}, {epochs.vae: 4}, {epochs.vae: 6}]}";
+        let experiment = load(rows).unwrap();
+        let vae = experiment
+            .pipeline
+            .stages
+            .iter()
+            .position(|stage| stage.name == "vae")
+            .unwrap();
+        let epochs = |row| experiment.variants.get(vae, row).settings["epochs"].as_u64();
+        assert_eq!([0, 1, 2].map(epochs), [Some(2), Some(4), Some(6)]);
     }
 
     #[test]

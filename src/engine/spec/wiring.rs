@@ -125,7 +125,7 @@ fn candidates(from: &str, outputs: &[Output], fits: impl Fn(&Output) -> bool) ->
 }
 
 /// Checks all that can be known of the inputs without the rows: names, ports, fan-ins, circles.
-pub fn check(pipeline: &Pipeline, registry: &Registry, axes: &[&str], problems: &mut Vec<Problem>) {
+pub fn check(pipeline: &Pipeline, registry: &Registry, axes: &[String], problems: &mut Vec<Problem>) {
     for spec in &pipeline.stages {
         let Some(stage) = registry.get(&spec.kind) else {
             continue;
@@ -159,7 +159,7 @@ fn check_input(
     spec: &StageSpec,
     stage: &Stage,
     input: &InputSpec,
-    axes: &[&str],
+    axes: &[String],
     problems: &mut Vec<Problem>,
 ) {
     let path = ["inputs", input.name.as_str()];
@@ -195,8 +195,8 @@ fn check_input(
                 problems.push(problem(Part::Key, message).hint(fields::NAME));
             }
         }
-        Some(port) => match (port.gathers, &input.over) {
-            (true, None) => {
+        Some(port) => match &input.over {
+            None if !port.single => {
                 let from = input
                     .output
                     .as_ref()
@@ -204,7 +204,7 @@ fn check_input(
                 let message = format!("`{}` gathers several artifacts", input.name);
                 problems.push(problem(Part::Value, message).hint(format!("write {{from: {from}, over: [seed]}}")));
             }
-            (false, Some(_)) => {
+            Some(_) if !port.gathers => {
                 let message = format!("`{}` takes one artifact, not a fan-in", input.name);
                 problems.push(problem(Part::Key, message).hint("gather with a stage made for it, like `select`"));
             }
@@ -216,10 +216,10 @@ fn check_input(
         problems.push(problem(Part::Value, message).maybe_hint(words::suggest(&input.stage, pipeline.names())));
     }
     for (i, axis) in input.over.iter().flatten().enumerate() {
-        if axis != "seed" && !axes.contains(&axis.as_str()) {
+        if axis != "seed" && !axes.contains(axis) {
             let at = i.to_string();
             let path = ["inputs", &input.name, "over", &at];
-            let known = axes.iter().copied().chain(["seed"]);
+            let known = axes.iter().map(String::as_str).chain(["seed"]);
             let message = format!("the matrix has no axis `{axis}` to gather");
             let hint = match params::exists(axis, [&pipeline.params, &pipeline.params]) {
                 true => Some(format!(

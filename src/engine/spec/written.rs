@@ -1,10 +1,11 @@
 //! Where the value of a parameter is written: what a problem with it points at.
 
 use super::cells::Row;
-use super::doc::{Part, Source};
+use super::doc::{Doc, Part, Source};
 use super::interpolate::within;
 use super::report::Problem;
 use super::words;
+use serde_json::Value;
 use std::path::Path;
 
 /// Everything that gives parameters their values.
@@ -30,7 +31,10 @@ impl Written<'_> {
             return Some(problem.hint(format!("where {axis} = {}", words::plain(&row[axis]))));
         }
         let taken = format!("`{name}` is taken by {}", self.pipeline.file.display());
-        let names = |text: &&String| text.split_once('=').is_some_and(|(set, _)| within(name, set.trim()));
+        let names = |text: &&String| {
+            text.split_once('=')
+                .is_some_and(|(set, value)| gives(set.trim(), value, name))
+        };
         if let Some(option) = self.given.iter().rev().find(names) {
             return Some(Problem::of_file(Path::new(&format!("--set {option}")), message).hint(taken));
         }
@@ -47,10 +51,25 @@ impl Written<'_> {
     }
 }
 
+/// Whether the option `set=value` gives this parameter its value: a mapping that does not hold it left it what it was.
+fn gives(set: &str, value: &str, name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(set).filter(|_| within(name, set)) else {
+        return false;
+    };
+    let read = Doc::parse(Path::new("--set"), value).ok();
+    let mut steps = rest.split('.').filter(|step| !step.is_empty());
+    let end = read.as_ref().map(|doc| {
+        steps.try_fold(&doc.value, |value, step| match value {
+            Value::Object(map) => map.get(step),
+            plain => Some(plain),
+        })
+    });
+    !matches!(end, Some(None))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::doc::Doc;
     use serde_json::json;
 
     /// The place a problem with this parameter is told at.
@@ -81,6 +100,7 @@ mod tests {
         assert_eq!(at("epochs.moe", &[], &[]), "e.yaml:3", "spelt with dots");
         assert_eq!(at("a", &[], &["a=1", "a=2"]), "--set a=2", "the last option");
         assert_eq!(at("epochs.vae", &[], &["epochs={vae: 1}"]), "--set epochs={vae: 1}");
+        assert_eq!(at("epochs.vae", &[], &["epochs={moe: 1}"]), "p.yaml:4", "not in it");
         assert_eq!(at("k", &["k"], &["k=1"]), "e.yaml:6", "an axis");
         assert_eq!(at("d", &["d"], &[]), "e.yaml:7", "a row of `include`");
     }

@@ -5,7 +5,7 @@ use crate::pairing::{Pairing, pair};
 use crate::statistics::effect::{self, Effect};
 use crate::statistics::permutation::{self, Permutation};
 use crate::statistics::student::{self, Estimate};
-use crate::statistics::{mean, power};
+use crate::statistics::{difference, mean, power};
 
 /// B less A.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +77,7 @@ impl Outcome {
                 let effect = effect::two_samples(&a, &b);
                 Self {
                     kind: Kind::Unpaired,
-                    difference: Some(mean(&b) - mean(&a)),
+                    difference: Some(difference(mean(&a), mean(&b))),
                     student: student::welch(&a, &b),
                     permutation: (a.len().min(b.len()) > 1).then(|| permutation::two_samples(&a, &b)),
                     effect,

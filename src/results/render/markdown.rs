@@ -58,7 +58,7 @@ fn flat(text: &str) -> String {
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in flat(text).chars() {
-        if matches!(c, '|' | '\\' | '*' | '_' | '`' | '<' | '[' | ']' | '~' | '$') {
+        if matches!(c, '|' | '&' | '\\' | '*' | '_' | '`' | '<' | '[' | ']' | '~' | '$') {
             escaped.push('\\');
         }
         escaped.push(c);

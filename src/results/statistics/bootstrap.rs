@@ -1,7 +1,7 @@
 //! The confidence interval of a mean, by resampling (Efron, 1979: percentile method).
 
-use super::LEVEL;
 use super::split_mix::SplitMix;
+use super::{LEVEL, mean};
 
 /// Samples drawn with replacement.
 pub(crate) const RESAMPLES: usize = 5000;
@@ -16,8 +16,8 @@ pub(crate) fn interval(values: &[f64]) -> Option<(f64, f64)> {
     let mut draws = SplitMix::default();
     let mut means: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
-            let drawn = (0..values.len()).map(|_| values[draws.below(values.len())]);
-            drawn.sum::<f64>() / values.len() as f64
+            let drawn: Vec<f64> = (0..values.len()).map(|_| values[draws.below(values.len())]).collect();
+            mean(&drawn)
         })
         .collect();
     let tail = (1.0 - LEVEL) / 2.0;

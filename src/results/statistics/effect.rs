@@ -1,6 +1,6 @@
 //! Standardised differences of means.
 
-use super::{mean, variance};
+use super::{difference, mean, variance};
 use statrs::function::gamma::ln_gamma;
 
 /// Cohen's d and, without its bias in small samples, Hedges' g.
@@ -24,7 +24,7 @@ pub(crate) fn two_samples(a: &[f64], b: &[f64]) -> Option<Effect> {
     }
     let (na, nb) = ((a.len() - 1) as f64, (b.len() - 1) as f64);
     let pooled = (na * variance(a) + nb * variance(b)) / (na + nb);
-    effect(mean(b) - mean(a), pooled, na + nb)
+    effect(difference(mean(a), mean(b)), pooled, na + nb)
 }
 
 fn effect(difference: f64, variance: f64, degrees: f64) -> Option<Effect> {

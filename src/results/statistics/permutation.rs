@@ -1,7 +1,7 @@
 //! Permutation tests of a difference of means: no assumption on the distribution of the values.
 
-use super::mean;
 use super::split_mix::SplitMix;
+use super::{EQUAL, difference, mean};
 
 /// Pairs up to which all 2^n sign patterns are counted; half of them at a time.
 const MOST_PAIRS: usize = 30;
@@ -9,8 +9,6 @@ const MOST_PAIRS: usize = 30;
 const MOST_ARRANGEMENTS: f64 = 200_000.0;
 /// Random arrangements where there are more.
 const DRAWS: usize = 99_999;
-/// Sums that differ by less, relative to the sum of absolute values, are equal: they were added in another order.
-const EQUAL: f64 = 1e-12;
 
 /// A two-sided p-value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -69,7 +67,7 @@ pub(crate) fn two_samples(a: &[f64], b: &[f64]) -> Permutation {
     let (total, n) = (all.iter().sum::<f64>(), all.len());
     let (na, nb) = (a.len() as f64, b.len() as f64);
     let size: f64 = all.iter().map(|x| x.abs()).sum::<f64>() * (1.0 / na + 1.0 / nb);
-    let bound = (mean(b) - mean(a)).abs() - EQUAL * size;
+    let bound = difference(mean(a), mean(b)).abs() - EQUAL * size;
     let reaches = |of_a: f64| ((total - of_a) / nb - of_a / na).abs() >= bound;
     let arrangements = (0..a.len())
         .fold(1.0, |c, i| c * (n - i) as f64 / (i + 1) as f64)

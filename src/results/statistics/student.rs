@@ -1,6 +1,6 @@
 //! Student's t: tests and intervals of a difference of means.
 
-use super::{LEVEL, mean, variance};
+use super::{LEVEL, difference, mean, variance};
 use statrs::distribution::{Continuous, ContinuousCDF, StudentsT};
 use statrs::function::beta::beta_reg;
 
@@ -30,7 +30,7 @@ pub(crate) fn welch(a: &[f64], b: &[f64]) -> Option<Estimate> {
     let parts: f64 = squares.iter().map(|(square, n)| square.powi(2) / (n - 1.0)).sum();
     // Without any spread the degrees of freedom do not matter.
     let degrees = if parts > 0.0 { error.powi(2) / parts } else { 1.0 };
-    Some(estimate(mean(b) - mean(a), error.sqrt(), degrees))
+    Some(estimate(difference(mean(a), mean(b)), error.sqrt(), degrees))
 }
 
 fn estimate(difference: f64, error: f64, degrees: f64) -> Estimate {

@@ -26,12 +26,12 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     };
     let (k, labelled) = (found.clusters(), found.labelled());
     tracing::info!("{config:?} found K = {k}, {:.1} % labelled", 100.0 * labelled);
-    if k == 0 || k > MOST_CLUSTERS {
+    if k == 0 || labelled == 0.0 || k > MOST_CLUSTERS {
         return Err(Failure::stage(format!(
             "HDBSCAN found {k} clusters in {} points with min_cluster_size {}: {}",
             points.rows(),
             config.min_cluster_size,
-            if k == 0 {
+            if k <= MOST_CLUSTERS {
                 "all is noise or one cluster; lower `min_cluster_size`, or look at the embedding"
             } else {
                 "the embedding is shattered; raise `min_cluster_size` (or give `min_cluster_fraction`)"

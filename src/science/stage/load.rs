@@ -10,6 +10,9 @@ use moelab_stages::load::Load;
 use serde_json::json;
 use std::collections::BTreeMap;
 
+/// Images with no pixel as bright are probably of another range than 0 to 255.
+const DARK: u8 = 32;
+
 pub fn run(job: &JobContext) -> Result<(), Failure> {
     let settings: Load = job.settings()?;
     let at = DataDir {
@@ -23,6 +26,12 @@ pub fn run(job: &JobContext) -> Result<(), Failure> {
     let known = matches!(settings.dataset, Source::Known(_));
     match &loaded {
         Loaded::Images(images) => {
+            if let Some(brightest @ ..DARK) = images.data.iter().max() {
+                job.note(format!(
+                    "the brightest pixel is {brightest} of 255: if that is all of their range, multiply the values, or save \
+                     floats in [0, 1]"
+                ));
+            }
             let shape = [images.n, images.channels, images.height, images.width];
             // No source digest here: it would cover the labels, and other labels must not make other images.
             let meta = json!({"name": known.then_some(&images.name), "split": images.split});

@@ -273,8 +273,12 @@ pub fn check_fit(images: &Images, architecture: &Architecture) -> Result<(), Fai
     if (images.channels, images.height, images.width) == (a.channels, a.side, a.side) {
         return Ok(());
     }
+    let advice = match images.channels == a.channels {
+        true => "use the same `load` settings for both",
+        false => "make them grey or coloured as those were first",
+    };
     Err(Failure::bad_input(format!(
-        "the images are {}×{}×{}, the model was trained on {}×{}×{}: use the same `load` settings for both",
+        "the images are {}×{}×{}, the model was trained on {}×{}×{}: {advice}",
         images.channels, images.height, images.width, a.channels, a.side, a.side
     )))
 }

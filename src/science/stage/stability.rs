@@ -62,7 +62,7 @@ pub fn validity(job: &JobContext, labelings: &[Vec<i32>]) -> Result<Vec<Option<f
     let of = |(labels, member): (&Vec<i32>, &InputFile)| {
         let place = points_of(&member.axes, &axes).ok_or_else(|| {
             refuse(
-                "a candidate has no points of its own; gather `points` over axes that `candidates` are gathered over",
+                "a candidate has no points of its own: give `points` singly, or gather them over those axes of `candidates` that they depend on",
             )
         })?;
         match dbcv(&points[place], labels) {

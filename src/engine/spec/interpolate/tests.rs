@@ -27,6 +27,14 @@ fn inside_text_it_becomes_text() {
         fill(json!({"n": 5, "s": "x"}), json!("a-${n}-${s}")),
         Ok(json!("a-5-x"))
     );
+    for n in [json!(100), json!(100.0), json!(1e2)] {
+        assert_eq!(
+            fill(json!({"n": n}), json!("n=${n}")),
+            Ok(json!("n=100")),
+            "one spelling per number"
+        );
+    }
+    assert_eq!(fill(json!({"n": 0.5}), json!("n=${n}")), Ok(json!("n=0.5")));
     assert!(
         trouble(json!({"l": [1]}), json!("a ${l}"))
             .message
@@ -109,6 +117,17 @@ fn axes_replace_parameters_above_at_and_below() {
         fill_with(json!({"d": "x"}), json!({"d": {"n": 3}}), json!("${d.n}")),
         Ok(json!(3))
     );
+}
+
+#[test]
+fn an_axis_below_a_reference_changes_what_it_stands_for_and_below_a_plain_value_nothing() {
+    let params = || json!({"base": {"a": 1, "b": 2}, "data": "${base}", "loop": "${loop}"});
+    let with = |axis: &str, wanted: &str| fill_with(params(), json!({axis: 3}), json!(wanted));
+    assert_eq!(with("data.a", "${data}"), Ok(json!({"a": 3, "b": 2})));
+    assert_eq!(with("data.a", "${base}"), Ok(json!({"a": 1, "b": 2})));
+    assert!(with("loop.a", "${loop}").unwrap_err()[0].message.contains("circle"));
+    let message = &with("base.a.c", "${base.a}").unwrap_err()[0].message;
+    assert_eq!(message, "`base.a` is 1 here and has no part `base.a.c`");
 }
 
 #[test]

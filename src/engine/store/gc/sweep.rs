@@ -2,6 +2,7 @@
 
 use super::{Cleaning, Selection};
 use crate::digest::Digest;
+use crate::store::actions::Record;
 use crate::store::attempt::remove;
 use crate::store::files::{self, Entry, Kind};
 use crate::store::usage::tree;
@@ -46,12 +47,17 @@ impl Store {
             }
             // An evicted result may be half made again: its checkpoints are as good as those of an action never finished.
             let finished = self.lookup(&key).is_some_and(|manifest| manifest.complete());
+            let record = self.record(&key);
+            if let Record::Newer(_) = record {
+                continue;
+            }
             for dead in self.dead(&key, None, finished)? {
                 take(&dead, &mut sum.attempts)?;
             }
-            let begun = || match self.manifest(&key) {
-                Some(_) => self.checkpoints_dir(&key),
-                None => path.clone(),
+            // What a manifest tells of, be it damaged, keeps its logs.
+            let begun = || match record {
+                Record::None => path.clone(),
+                _ => self.checkpoints_dir(&key),
             };
             if !finished && old.is_some_and(|age| newest(&begun()).is_none_or(|at| older(at, age, now))) {
                 if !self.any_in_use(&path)? {

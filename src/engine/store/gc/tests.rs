@@ -233,6 +233,22 @@ fn checkpoints_of_an_evicted_result_that_is_being_made_again_go_only_with_age() 
 }
 
 #[test]
+fn what_a_manifest_nobody_can_read_tells_of_keeps_its_logs() {
+    let (_dir, store) = scratch();
+    publish(&store, &action(1), Some("a"), Some("1")).unwrap();
+    let key = action(1).digest();
+    let old = Selection {
+        unused_for: Some(Duration::ZERO),
+        ..garbage()
+    };
+    for unreadable in [&br#"{"version": 99}"#[..], b"{"] {
+        fs::write(store.manifest_path(&key), unreadable).unwrap();
+        store.gc(&old).unwrap();
+        assert!(store.attempt_dir(&key, 1).exists());
+    }
+}
+
+#[test]
 fn garbage_goes_although_a_manifest_cannot_be_rewritten() {
     let (_dir, store) = scratch();
     publish(&store, &action(1), Some("a"), Some("1")).unwrap();
