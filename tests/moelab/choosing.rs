@@ -8,7 +8,7 @@ pipeline: c
 params: {size: 5}
 stages:
   images: {stage: load, dataset: {blobs: {n: 300, centers: 4, seed: 1}}}
-  embedding: {stage: embed, inputs: {images: images.features}, n_neighbors: 15, n_epochs: 30}
+  embedding: {stage: embed, inputs: {features: images.features}, n_neighbors: 15, n_epochs: 30}
   clusters: {stage: hdbscan, inputs: {points: embedding}, min_cluster_size: \"${size}\"}
   plain: {stage: hdbscan, inputs: {points: images.features}, min_cluster_size: \"${size}\"}
   best:
