@@ -57,8 +57,15 @@ fn flat(text: &str) -> String {
 
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in flat(text).chars() {
-        if matches!(c, '|' | '&' | '\\' | '*' | '_' | '`' | '<' | '[' | ']' | '~' | '$') {
+    let flat = flat(text);
+    let mut chars = flat.chars().peekable();
+    while let Some(c) = chars.next() {
+        // `&copy;` would be a sign.
+        let entity = c == '&'
+            && chars
+                .peek()
+                .is_some_and(|next| next.is_ascii_alphanumeric() || *next == '#');
+        if entity || matches!(c, '|' | '\\' | '*' | '_' | '`' | '<' | '[' | ']' | '~' | '$') {
             escaped.push('\\');
         }
         escaped.push(c);
@@ -74,6 +81,7 @@ mod tests {
     fn what_would_break_a_table_is_escaped() {
         assert_eq!(escape("a|b_c*d\\e"), r"a\|b\_c\*d\\e");
         assert_eq!(escape("two\nlines"), "two lines");
+        assert_eq!(escape("R&D & &copy;"), r"R\&D & \&copy;");
         assert_eq!(escape("0.953 ± 0.012 (2/3)"), "0.953 ± 0.012 (2/3)");
     }
 }
