@@ -249,38 +249,48 @@ mod tests {
 
     #[test]
     fn absurd_settings_are_refused() {
-        for bad in [
-            Synthetic::Arcs {
-                n: 0,
-                noise: 0.1,
-                seed: 0,
-            },
-            Synthetic::Moons {
-                n: 9,
-                noise: f64::NAN,
-                seed: 0,
-            },
-            Synthetic::Moons {
-                n: 9,
-                noise: 1e39,
-                seed: 0,
-            },
-            Synthetic::Blobs {
-                n: usize::MAX,
-                centers: 2,
-                dims: 3,
-                spread: 1.0,
-                seed: 0,
-            },
-            Synthetic::Blobs {
-                n: 3,
-                centers: 5,
-                dims: 2,
-                spread: 1.0,
-                seed: 0,
-            },
+        let blobs = |n, centers, dims| Synthetic::Blobs {
+            n,
+            centers,
+            dims,
+            spread: 1.0,
+            seed: 0,
+        };
+        let moons = |noise| Synthetic::Moons { n: 9, noise, seed: 0 };
+        let none = Synthetic::Arcs {
+            n: 0,
+            noise: 0.1,
+            seed: 0,
+        };
+        for (bad, what, next) in [
+            (none, "arcs: n 0, dims 2, 5 clusters", "each must be at least 1"),
+            (
+                blobs(9, 3, 0),
+                "blobs: n 9, dims 0, 3 clusters",
+                "each must be at least 1",
+            ),
+            (
+                blobs(9, 0, 2),
+                "blobs: n 9, dims 2, 0 clusters",
+                "each must be at least 1",
+            ),
+            (moons(f64::NAN), "a standard deviation of NaN", "within 0 … 1e30"),
+            (moons(1e39), "a standard deviation of 1000", "within 0 … 1e30"),
+            (moons(-0.1), "a standard deviation of -0.1", "within 0 … 1e30"),
+            (blobs(usize::MAX, 2, 3), "dims 3, 2 clusters", "less than 2^28 values"),
+            (
+                blobs(1 << 20, 2, 1 << 10),
+                "n 1048576, dims 1024",
+                "less than 2^28 values",
+            ),
+            (
+                blobs(3, 5, 2),
+                "n 3, dims 2, 5 clusters",
+                "no more clusters than points",
+            ),
         ] {
-            assert!(bad.generate().is_err(), "{bad:?}");
+            let said = bad.generate().unwrap_err().to_string();
+            assert!(said.contains(what) && said.contains(next), "{said}");
         }
     }
 

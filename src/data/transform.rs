@@ -152,7 +152,9 @@ mod tests {
 
     #[test]
     fn padding_to_less_is_refused() {
-        assert!(pad(images(1, 4, 2, vec![0; 8]), 3).is_err());
+        let said = pad(images(1, 4, 2, vec![0; 8]), 3).unwrap_err().to_string();
+        assert!(said.contains("images of 4 × 2 pixels do not fit into 3 × 3"), "{said}");
+        assert!(said.contains("give a side of 4 to 8192"), "{said}");
     }
 
     #[test]
@@ -171,8 +173,12 @@ mod tests {
 
     #[test]
     fn absurd_sizes_are_refused() {
-        assert!(Size::Square(0).height_width().is_err());
-        assert!(Size::HeightWidth(10, 100_000).height_width().is_err());
+        let said = |size: Size| size.height_width().unwrap_err().to_string();
+        let zero = said(Size::Square(0));
+        assert!(zero.contains("0 × 0 pixels; give sides of 1 to 8192"), "{zero}");
+        let wide = said(Size::HeightWidth(10, 100_000));
+        assert!(wide.contains("10 × 100000 pixels"), "{wide}");
+        assert_eq!(Size::HeightWidth(1, MAX_SIDE).height_width().unwrap(), (1, MAX_SIDE));
     }
 
     #[test]
@@ -184,8 +190,10 @@ mod tests {
         let said = resize(many.clone(), Size::Square(MAX_SIDE)).unwrap_err().to_string();
         assert!(said.contains("1000000 images of 8192 × 8192 pixels"), "{said}");
         assert!(said.contains("67108.9 GB"), "{said}");
-        assert!(pad(many, MAX_SIDE).is_err());
-        assert!(pad(images(1, 1, 1, vec![0]), MAX_SIDE + 1).is_err());
+        let said = pad(many, MAX_SIDE).unwrap_err().to_string();
+        assert!(said.contains("67108.9 GB"), "{said}");
+        let said = pad(images(1, 1, 1, vec![0]), MAX_SIDE + 1).unwrap_err().to_string();
+        assert!(said.contains("do not fit into 8193 × 8193"), "{said}");
     }
 
     #[test]

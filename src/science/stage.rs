@@ -34,6 +34,8 @@ mod single_linkage;
 mod stability;
 mod stable_split;
 mod subclusters;
+#[cfg(test)]
+mod testing;
 mod trainer;
 mod vade_train;
 mod walk;

@@ -280,6 +280,44 @@ mod tests {
     }
 
     #[test]
+    fn a_restart_with_a_singular_covariance_is_passed_over_if_another_fits() {
+        // Two groups, and a point that is a cluster of its own in some restarts. It lies at 0, so that its mean is itself to the
+        // last bit and its variance nothing at all.
+        let near = |centre: f32| [-2.0, -1.0, 0.0, 1.0, 2.0].map(|by| centre + by);
+        let points = Matrix::new(11, 1, [&near(-24.0)[..], &near(-14.0), &[0.0]].concat());
+        let config = GmmConfig {
+            components: 2,
+            n_init: 6,
+            reg_covar: 0.0,
+            ..GmmConfig::default()
+        };
+        // What each restart alone comes to.
+        let alone = |seed: u64| -> Vec<Option<f64>> {
+            let start = KMeansConfig {
+                clusters: 2,
+                n_init: 1,
+                ..KMeansConfig::default()
+            };
+            let one = |restart| {
+                let seeds = Draws::new(Draws::new(seed).seed_at("gmm", restart, 0));
+                let centres = kmeans(&points, &start, &seeds).unwrap();
+                let fitted = fit(&points, &centres.partition.memberships, &config);
+                fitted.ok().map(|(fit, _)| fit.log_likelihood)
+            };
+            (0..6).map(one).collect()
+        };
+        // One that fails before any fits, and one that fails after.
+        for (first, last) in [(false, true), (true, false)] {
+            let found = (0..200).map(|seed| (seed, alone(seed)));
+            let mut fitting = found.filter(|(_, all)| (all[0].is_some(), all[5].is_some()) == (first, last));
+            let (seed, all) = fitting.next().expect("some restarts fit, some do not");
+            let best = all.into_iter().flatten().fold(f64::NEG_INFINITY, f64::max);
+            let kept = gmm(&points, &config, &Draws::new(seed)).unwrap();
+            assert_eq!(kept.log_likelihood, best, "seed {seed}");
+        }
+    }
+
+    #[test]
     fn equal_points_are_held_up_by_reg_covar() {
         let points = Matrix::new(30, 2, vec![1.0; 60]);
         let config = GmmConfig {

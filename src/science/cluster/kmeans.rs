@@ -251,7 +251,8 @@ impl Data {
             .reduce(|| false, |a, b| a || b)
     }
 
-    /// Moves each centre to the mean of its rows, and an empty one onto the row farthest from its centre; gives how far each moved.
+    /// Moves each centre to the mean of its rows, and an empty one onto the row with the greatest bound on the distance to its
+    /// centre (the distance itself, where the last assignment looked at the row); gives how far each moved.
     fn move_centres(&self, centres: &mut [Vec<f64>], held: &mut [Held]) -> Vec<f64> {
         let cols = self.rows.cols();
         let sums: Vec<(Vec<f64>, Vec<usize>)> = held
@@ -311,86 +312,4 @@ impl Data {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::fixtures::{blobs, centre_cases, points_of};
-    use super::*;
-    use crate::metrics::ari;
-
-    fn config(clusters: usize) -> KMeansConfig {
-        KMeansConfig {
-            clusters,
-            tol: 0.0,
-            ..KMeansConfig::default()
-        }
-    }
-
-    #[test]
-    fn the_best_inertia_equals_scikit_learn() {
-        for case in centre_cases() {
-            let found = kmeans(&points_of(&case.data), &config(case.clusters), &Draws::new(1)).unwrap();
-            assert!(
-                (found.inertia / case.kmeans_inertia - 1.0).abs() < 1e-9,
-                "{}: {}",
-                case.name,
-                found.inertia
-            );
-            let agreement = ari(&found.partition.labels, &case.kmeans_labels).unwrap();
-            assert_eq!(agreement, 1.0, "{}", case.name);
-        }
-    }
-
-    #[test]
-    fn bounds_skip_no_row_that_should_move() {
-        let points = blobs(3000, 3, 7, 5);
-        let data = Data::new(&points);
-        for clusters in [7, WORTH_BOUNDS + 4] {
-            let found = kmeans(&points, &config(clusters), &Draws::new(3)).unwrap();
-            for (row, &label) in found.partition.labels.iter().enumerate() {
-                let square = |centre: &Vec<f64>| data.square(row, centre);
-                let own = square(&found.centres[label as usize]);
-                assert!(found.centres.iter().map(square).all(|other| other >= own));
-            }
-        }
-    }
-
-    #[test]
-    fn the_number_of_threads_changes_nothing() {
-        let points = blobs(4000, 4, 5, 2);
-        let run = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| kmeans(&points, &config(6), &Draws::new(9)).unwrap())
-        };
-        let (one, three) = (run(1), run(3));
-        assert_eq!((one.partition, one.centres), (three.partition, three.centres));
-    }
-
-    #[test]
-    fn equal_points_do_not_panic() {
-        let found = kmeans(&Matrix::new(20, 2, vec![1.0; 40]), &config(3), &Draws::new(0)).unwrap();
-        assert_eq!(found.inertia, 0.0);
-    }
-
-    #[test]
-    fn one_cluster_per_row_has_no_inertia() {
-        let found = kmeans(&blobs(12, 2, 3, 1), &config(12), &Draws::new(0)).unwrap();
-        assert_eq!(found.inertia, 0.0);
-    }
-
-    #[test]
-    fn memberships_are_one_in_the_own_cluster() {
-        assert_eq!(one_hot(&[1, -1, 0], 2).data(), &[0., 1., 0., 0., 1., 0.]);
-    }
-
-    #[test]
-    fn impossible_requests_are_refused() {
-        let points = blobs(5, 2, 1, 1);
-        let error = kmeans(&points, &config(6), &Draws::new(0)).unwrap_err();
-        assert_eq!(error, ClusterError::MoreClustersThanRows { clusters: 6, rows: 5 });
-        assert!(
-            kmeans(&points, &config(0), &Draws::new(0))
-                .unwrap_err()
-                .to_string()
-                .starts_with("clusters is 0")
-        );
-    }
-}
+mod tests;

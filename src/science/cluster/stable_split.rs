@@ -187,15 +187,16 @@ impl<'a> Search<'a> {
         let together = if anyway { 0.5 } else { self.config.together };
         let found = consensus(&all, together, self.least(rows.len()).min(at_most))?;
         let of_pieces = Agreement::of(&all, &found.labels);
-        let mut names: Vec<i32> = (0..found.pieces as i32).collect();
-        let (mut agreement, labelled) = of_pieces.index(&names);
+        let names: Vec<i32> = (0..found.pieces as i32).collect();
+        let (agreement, labelled) = of_pieces.index(&names);
         let bound = self.config.agreement;
-        let mut nearest = (agreement - bound).abs();
-        // Where the clusterings agree on some borders only, the pieces between the others are one.
-        while !anyway && agreement::pieces(&names) > 2 && agreement < bound {
-            (names, agreement) = of_pieces.coarser(&names);
-            nearest = nearest.min((agreement - bound).abs());
-        }
+        let (names, agreement, nearest) = match anyway {
+            true => (names, agreement, None),
+            false => {
+                let (names, agreement, nearest) = agreed(names, agreement, bound, |names| of_pieces.coarser(names));
+                (names, agreement, Some(nearest))
+            }
+        };
         let pieces = agreement::pieces(&names) as usize;
         let apart = pieces > 1 && (anyway || agreement >= bound);
         self.splits.push(Split {
@@ -203,7 +204,7 @@ impl<'a> Search<'a> {
             other_rows,
             pieces: pieces.max(1),
             agreement,
-            nearest: (pieces > 1 && !anyway).then_some(nearest),
+            nearest: nearest.filter(|_| pieces > 1),
             labelled,
             apart,
         });
@@ -288,6 +289,23 @@ impl<'a> Search<'a> {
         let labelings = (0..config.repeats).map(once).collect::<Result<_, _>>()?;
         Ok(Some((labelings, neighbours)))
     }
+}
+
+/// The `names` of pieces after those were made `coarser` until the clusterings agree or two pieces are left, how far they agree
+/// then, and how near any of the agreements came to the bound.
+fn agreed(
+    mut names: Vec<i32>,
+    mut agreement: f64,
+    bound: f64,
+    coarser: impl Fn(&[i32]) -> (Vec<i32>, f64),
+) -> (Vec<i32>, f64, f64) {
+    let mut nearest = (agreement - bound).abs();
+    // Where the clusterings agree on some borders only, the pieces between the others are one.
+    while agreement::pieces(&names) > 2 && agreement < bound {
+        (names, agreement) = coarser(&names);
+        nearest = nearest.min((agreement - bound).abs());
+    }
+    (names, agreement, nearest)
 }
 
 /// What the pieces of two clusters are called: a piece is the cluster that most of its rows were in, so that what is settled of

@@ -145,19 +145,38 @@ fn the_first_question_is_decided_by_no_agreement_and_the_others_are() {
     assert_eq!(asked.nearest, Some((asked.agreement - CONFIG.agreement).abs()));
 }
 
+/// The pieces left of as many as there are `agreements` and one more, which become fewer by one as each is passed; how far
+/// the clusterings agree then, and how near they came to a bound of 0.9.
+fn passing(agreements: &[f64]) -> (i32, f64, f64) {
+    let all = agreements.len() as i32 + 1;
+    let coarser = |names: &[i32]| {
+        let left = agreement::pieces(names) - 1;
+        ((0..left).collect(), agreements[(all - left) as usize])
+    };
+    let (names, agreement, nearest) = agreed((0..all).collect(), agreements[0], 0.9, coarser);
+    (agreement::pieces(&names), agreement, nearest)
+}
+
 #[test]
 fn a_bound_that_was_missed_before_pieces_were_joined_was_near_too() {
-    let (points, _) = groups();
-    let impossible = StableSplitConfig {
-        agreement: 1.1,
-        ..CONFIG
+    let near = |agreements: &[f64], left: (i32, f64), expected: f64| {
+        let (pieces, agreement, nearest) = passing(agreements);
+        assert_eq!((pieces, agreement), left, "{agreements:?}");
+        assert!((nearest - expected).abs() < 1e-12, "{agreements:?}: {nearest}");
     };
-    let asked = split_once(&points, &impossible, &Draws::new(1))
-        .unwrap()
-        .splits
-        .remove(0);
-    let last = (asked.agreement - 1.1).abs();
-    assert!(asked.nearest.is_some_and(|nearest| nearest <= last), "{asked:?}");
+    // The first, the last and one between them is the nearest.
+    near(&[0.88, 0.4], (2, 0.4), 0.02);
+    near(&[0.4, 0.88], (2, 0.88), 0.02);
+    near(&[0.4, 0.87, 0.5], (2, 0.5), 0.03);
+    // From above it is as near.
+    near(&[0.5, 0.91], (2, 0.91), 0.01);
+}
+
+#[test]
+fn pieces_are_joined_until_the_clusterings_agree() {
+    assert_eq!(passing(&[0.95, 1.0]).0, 3, "nothing is joined that is agreed on");
+    assert_eq!(passing(&[0.9, 1.0]).0, 3, "the bound itself is enough");
+    assert_eq!(passing(&[0.1, 0.95, 1.0]).0, 3, "what is agreed on then stays apart");
 }
 
 #[test]

@@ -50,7 +50,60 @@ fn evidence(costs: &Matrix) -> Result<f64, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::Bench;
     use super::*;
+    use moelab_stages::artifact;
+    use serde_json::json;
+    use std::path::Path;
+
+    /// Assignments of two rows whose experts all cost as much.
+    fn costing(cost: f32) -> impl FnOnce(&Path) {
+        let assignments = Assignments {
+            manager_p: Matrix::new(2, 2, vec![0.9, 0.1, 0.2, 0.8]),
+            reconstruction: Matrix::new(2, 2, vec![cost; 4]),
+        };
+        move |path| assignments.write(path).unwrap()
+    }
+
+    /// Restarts 1 and 2, of which the second costs less, and the restarts that said something of images held out.
+    fn restarts(held_out: &[u64]) -> Bench {
+        let given = |bench: Bench, port, restart, cost| {
+            bench.given(port, artifact::ASSIGNMENTS, Some(("restart", restart)), costing(cost))
+        };
+        let mut bench = Bench::new("best_restart", json!({}));
+        for (restart, cost) in [(1, 5.0), (2, 3.0)] {
+            bench = given(bench, "candidates", restart, cost);
+        }
+        for &restart in held_out {
+            bench = given(bench, "held_out", restart, 10.0 + restart as f32);
+        }
+        bench
+    }
+
+    #[test]
+    fn the_restart_with_the_greatest_evidence_is_passed_on_or_what_it_said_of_others() {
+        let bytes = |path| std::fs::read(path).unwrap();
+        let bench = restarts(&[]);
+        run(&bench.job(&["assignments", "report"])).unwrap();
+        assert_eq!(bytes(bench.output("assignments")), bytes(bench.input("candidates", 1)));
+        // They need not come in the same order.
+        for (held_out, place) in [([1, 2], 1), ([2, 1], 0)] {
+            let bench = restarts(&held_out);
+            run(&bench.job(&["assignments", "report"])).unwrap();
+            assert_eq!(
+                bytes(bench.output("assignments")),
+                bytes(bench.input("held_out", place))
+            );
+        }
+    }
+
+    #[test]
+    fn held_out_without_the_chosen_restart_is_refused() {
+        let bench = restarts(&[1]);
+        let refused = run(&bench.job(&["assignments", "report"])).unwrap_err().message;
+        assert!(refused.contains("`held_out` lacks the chosen candidate"), "{refused}");
+        assert!(!bench.output("assignments").exists());
+    }
 
     #[test]
     fn evidence_is_the_log_of_the_summed_likelihoods() {
@@ -61,6 +114,7 @@ mod tests {
 
     #[test]
     fn a_manager_alone_has_no_evidence() {
-        assert!(evidence(&Matrix::new(2, 0, vec![])).is_err());
+        let refused = evidence(&Matrix::new(2, 0, vec![])).unwrap_err().message;
+        assert!(refused.contains("no costs of experts"), "{refused}");
     }
 }

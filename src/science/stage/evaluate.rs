@@ -209,7 +209,10 @@ fn write_confusion(job: &JobContext, confusion: &Confusion, names: &[String]) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::Bench;
     use super::*;
+    use crate::tensors::{Content, write};
+    use moelab_stages::frame::read_parquet;
 
     #[test]
     fn accuracy_by_every_convention_stands_beside_the_headline() {
@@ -254,7 +257,84 @@ mod tests {
             memberships: Matrix::new(2, 1, vec![0.5, 0.5]),
             costs: None,
         };
-        assert!(scores(&[0, 1], &scored, Noise::Exclude).is_err());
+        let refused = scores(&[0, 1], &scored, Noise::Exclude).unwrap_err().message;
+        assert!(refused.contains("every row is noise"), "{refused}");
         assert!(scores(&[0, 1], &scored, Noise::Assign).is_ok());
+    }
+
+    /// A job that reads these labels, with the names of classes 0, 1, ….
+    fn labelled(labels: &[i64], names: &[&str]) -> Bench {
+        let make = |path: &std::path::Path| {
+            let tensors = [("labels", &[labels.len()][..], Content::I64(labels))];
+            write(path, &tensors, &json!({"classes": names})).unwrap();
+        };
+        Bench::new("evaluate", json!({})).given("labels", artifact::LABELS, None, make)
+    }
+
+    #[test]
+    fn labels_may_be_any_integers_and_become_numbers_in_their_order() {
+        let bench = labelled(&[5, 1 << 40, -7, 5], &["a", "b", "c", "d", "e", "six"]);
+        let (classes, names) = read_labels(&bench.job(&[])).unwrap();
+        assert_eq!(classes, [1, 2, 0, 1]);
+        // Only numbers that have a name are called by it.
+        assert_eq!(names, ["-7", "six", "1099511627776"]);
+        assert_eq!(bench.events(), "", "there is no -1 among them");
+    }
+
+    #[test]
+    fn a_label_of_minus_one_is_a_class_and_is_told() {
+        let bench = labelled(&[0, -1, 1, -1], &["zero", "one"]);
+        let (classes, names) = read_labels(&bench.job(&[])).unwrap();
+        assert_eq!((classes, names.len()), (vec![1, 0, 2, 0], 3));
+        assert!(
+            bench.events().contains("2 rows have the label -1"),
+            "{}",
+            bench.events()
+        );
+        // Beside other negative numbers it is one of many and says nothing.
+        let bench = labelled(&[0, -1, -2], &[]);
+        read_labels(&bench.job(&[])).unwrap();
+        assert_eq!(bench.events(), "");
+    }
+
+    #[test]
+    fn the_cheapest_expert_takes_the_row_and_is_compared_with_the_manager() {
+        let costs = Matrix::new(3, 2, vec![1.0, 2.0, 3.0, 1.0, 0.5, 0.4]);
+        // The experts say 0, 1, 1; of three pairs of rows, each side joins another one.
+        let found = cheapest_expert(&[0, 1, 0], &[0, 1, 0], &costs).unwrap();
+        let of = |name: &str| found[name].as_f64().unwrap();
+        assert_eq!((of("acc_cheapest_expert"), of("agreement")), (2.0 / 3.0, 2.0 / 3.0));
+        assert!((of("ari_cheapest_expert") + 0.5).abs() < 1e-12);
+        // Both entropies are ln 3 - 2/3 ln 2, the joint one is ln 3.
+        let entropy = 3.0_f64.ln() - 2.0 / 3.0 * 2.0_f64.ln();
+        let nmi = (2.0 * entropy - 3.0_f64.ln()) / entropy;
+        assert!((of("nmi_cheapest_expert") - nmi).abs() < 1e-12);
+        // Of equal costs the first.
+        let tie = cheapest_expert(&[0, 1], &[0, 0], &Matrix::new(2, 2, vec![1.0; 4])).unwrap();
+        assert_eq!(tie["agreement"], 1.0);
+    }
+
+    #[test]
+    fn the_confusion_stands_in_the_order_of_its_matching_with_noise_last() {
+        let classes = [0, 0, 0, 1, 1, 1, 1];
+        let found = confusion(&classes, &[2, 2, 0, 1, 1, 0, NOISE]).unwrap();
+        let bench = Bench::new("evaluate", json!({}));
+        write_confusion(&bench.job(&["confusion"]), &found, &["no".to_owned(), "yes".to_owned()]).unwrap();
+        let frame = read_parquet(&bench.output("confusion")).unwrap();
+        let i32s =
+            |name: &str| -> Vec<i32> { frame.column(name).unwrap().i32().unwrap().into_no_null_iter().collect() };
+        let names = frame.column("class_name").unwrap().str().unwrap();
+        let counts = frame.column("count").unwrap().u32().unwrap();
+        let matched = frame.column("matched").unwrap().bool().unwrap();
+        assert_eq!(i32s("class"), [0, 0, 0, 0, 1, 1, 1, 1]);
+        assert_eq!(
+            names.iter().flatten().collect::<Vec<_>>(),
+            [["no"; 4], ["yes"; 4]].concat()
+        );
+        // Cluster 2 is class 0's, cluster 1 class 1's; cluster 0 is nobody's.
+        assert_eq!(i32s("cluster"), [2, 1, 0, -1, 2, 1, 0, -1]);
+        assert_eq!(counts.into_no_null_iter().collect::<Vec<_>>(), [2, 0, 1, 0, 0, 2, 1, 1]);
+        let hits: Vec<bool> = matched.iter().flatten().collect();
+        assert_eq!(hits, [true, false, false, false, false, true, false, false]);
     }
 }

@@ -105,8 +105,72 @@ fn write_tree(job: &JobContext, found: &cluster::Hdbscan) -> Result<(), Failure>
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{self, Bench};
     use super::*;
     use crate::cluster::MutualReachability;
+    use moelab_stages::artifact;
+    use serde_json::{Value, json};
+
+    /// The stage run on points on a line.
+    fn on_a_line(values: Vec<f32>, settings: Value) -> (Bench, Result<(), Failure>) {
+        let points = Matrix::new(values.len(), 1, values);
+        let bench = Bench::new("hdbscan", settings);
+        let bench = bench.given("points", artifact::POINTS, None, testing::points(&points));
+        let done = run(&bench.job(&["clusters", "tree"]));
+        (bench, done)
+    }
+
+    #[test]
+    fn points_without_a_cluster_are_a_failure_that_says_so() {
+        // Farther and farther from each other: they leave the whole one by one.
+        let apart = (0..30_u8).map(|i| f32::from(i).powi(2)).collect();
+        let (bench, done) = on_a_line(apart, json!({"min_cluster_size": 12}));
+        let said = done.unwrap_err().message;
+        assert!(
+            said.starts_with(
+                "HDBSCAN found 0 clusters in 30 points with min_cluster_size 12: all is noise or one cluster"
+            ),
+            "{said}"
+        );
+        assert!(!bench.output("clusters").exists());
+    }
+
+    #[test]
+    fn more_clusters_than_anything_can_use_are_a_failure_that_says_so() {
+        // Pairs, farther and farther from each other.
+        let pairs = |n: u16| -> Vec<f32> {
+            let place = |i: u16| f32::from(i) * (10.0 + f32::from(i) / 100.0);
+            (0..n).flat_map(|i| [place(i), place(i) + 0.01]).collect()
+        };
+        let settings = json!({"min_cluster_size": 2, "min_samples": 1, "cluster_selection_method": "leaf"});
+        let said = on_a_line(pairs(201), settings.clone()).1.unwrap_err().message;
+        assert!(
+            said.starts_with("HDBSCAN found 201 clusters in 402 points") && said.contains("the embedding is shattered"),
+            "{said}"
+        );
+        on_a_line(pairs(200), settings).1.unwrap();
+    }
+
+    #[test]
+    fn few_points_in_clusters_are_told_and_more_are_not() {
+        // Two groups of ten, and points that no other is near.
+        let group = |start: f32| (0..10_u8).map(move |i| start + f32::from(i) / 100.0);
+        let line = |scattered: u8| -> Vec<f32> {
+            let far = (0..scattered).map(|i| 100.0 * f32::from(i + 1).powi(2));
+            group(0.0).chain(group(10.0)).chain(far).collect()
+        };
+        let settings = json!({"min_cluster_size": 8, "min_samples": 3});
+        let (bench, done) = on_a_line(line(80), settings.clone());
+        done.unwrap();
+        assert!(
+            bench.events().contains("only 20 % of the points are in a cluster"),
+            "{}",
+            bench.events()
+        );
+        let (bench, done) = on_a_line(line(40), settings);
+        done.unwrap();
+        assert!(!bench.events().contains("in a cluster"), "{}", bench.events());
+    }
 
     fn points() -> Matrix {
         let group = |start: f32| (0..10).map(move |i| start + (i as f32).powf(1.1));

@@ -71,7 +71,70 @@ pub(super) fn best(scores: &[f64], labelled: &[f64]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::{self, Bench};
     use super::*;
+    use moelab_stages::artifact;
+    use moelab_stages::frame::read_parquet;
+    use serde_json::json;
+
+    /// Which of four candidates is selected. Of 27 rows in a cube three go by one side each, into three clusters, and agree
+    /// on little; the fourth goes by two of the sides, into nine, and agrees with two of the others.
+    fn selected(by: &str) -> (usize, Bench) {
+        let side = |which: u32| -> Vec<i32> { (0..27).map(|row| row / 3_i32.pow(which) % 3).collect() };
+        let both: Vec<i32> = (0..27).map(|row| row % 9).collect();
+        // One row elsewhere: no two agree alike.
+        let mut third = side(0);
+        third[0] = 1;
+        let candidates = [side(2), side(1), third, both];
+        let mut bench = Bench::new("select", json!({"by": by}));
+        for (place, labels) in candidates.iter().enumerate() {
+            let axis = Some(("size", place as u64));
+            bench = bench.given("candidates", artifact::CLUSTERS, axis, testing::clusters(labels));
+        }
+        run(&bench.job(&["clusters", "report"])).unwrap();
+        let report = read_parquet(&bench.output("report")).unwrap();
+        let column = |name: &str| -> Vec<f64> {
+            report
+                .column(name)
+                .unwrap()
+                .f64()
+                .unwrap()
+                .into_no_null_iter()
+                .collect()
+        };
+        let ari = column("mean_ari");
+        assert!(ari[..3].iter().all(|other| *other < ari[3]), "{ari:?}");
+        let chosen = column("selected").iter().position(|&mark| mark == 1.0).unwrap();
+        assert_eq!(column("selected").iter().sum::<f64>(), 1.0);
+        let bytes = |path| std::fs::read(path).unwrap();
+        assert_eq!(
+            bytes(bench.output("clusters")),
+            bytes(bench.input("candidates", chosen))
+        );
+        (chosen, bench)
+    }
+
+    #[test]
+    fn the_count_that_most_found_goes_before_agreement() {
+        let (chosen, bench) = selected("plateau");
+        assert_eq!(chosen, 1);
+        assert!(
+            bench.events().contains("chose size=1: K = 3, score 2."),
+            "{}",
+            bench.events()
+        );
+    }
+
+    #[test]
+    fn by_agreement_the_count_does_not_matter() {
+        let (chosen, bench) = selected("agreement");
+        assert_eq!(chosen, 3);
+        assert!(
+            bench.events().contains("chose size=3: K = 9, score 0."),
+            "{}",
+            bench.events()
+        );
+    }
 
     #[test]
     fn the_best_score_wins_then_the_share_labelled_then_the_first() {

@@ -123,15 +123,16 @@ mod tests {
 
     const CURVE: Curve = Curve { a: 1.5, b: 0.9 };
 
+    const DESCENT: Descent = Descent {
+        epochs: 100,
+        learning_rate: 1.0,
+        negative_sample_rate: 5,
+        repulsion_strength: 1.0,
+        curve: CURVE,
+    };
+
     fn forces(epoch: usize) -> Forces {
-        let descent = Descent {
-            epochs: 100,
-            learning_rate: 1.0,
-            negative_sample_rate: 5,
-            repulsion_strength: 1.0,
-            curve: CURVE,
-        };
-        Forces::new(&descent, epoch)
+        Forces::new(&DESCENT, epoch)
     }
 
     fn moves(of: &[Vec<u32>]) -> Moves {
@@ -153,6 +154,45 @@ mod tests {
         let slope = (ln_not(d + 1e-6) - ln_not(d - 1e-6)) / 2e-6;
         // The 0.001 that keeps the push finite is the only difference.
         assert!((f64::from(f.gradient((d * d) as f32, false)) * d * (1.0 + 0.001 / (d * d)) - slope).abs() < 1e-4);
+    }
+
+    #[test]
+    fn steps_shrink_linearly_from_the_learning_rate_to_nearly_nothing() {
+        let descent = Descent {
+            learning_rate: 2.0,
+            ..DESCENT
+        };
+        // The descent runs epochs 1 to 99 of 100.
+        for (epoch, expected) in [(1, 2.0), (26, 1.5), (51, 1.0), (99, 0.04)] {
+            let alpha = Forces::new(&descent, epoch).alpha;
+            assert!((alpha - expected).abs() < 1e-6, "epoch {epoch}: {alpha}");
+        }
+        let moved = |epoch| {
+            let mut moving = [[0.0_f32, 0.0]];
+            step(
+                &mut moving,
+                &[[0.0, 0.0], [1.0, 0.0]],
+                &moves(&[vec![1 | PULL]]),
+                &Forces::new(&descent, epoch),
+            );
+            moving[0][0]
+        };
+        assert!((moved(51) / moved(1) - 0.5).abs() < 1e-6, "{} {}", moved(1), moved(51));
+    }
+
+    #[test]
+    fn repulsion_strength_scales_the_push_and_leaves_the_pull() {
+        let of = |repulsion_strength, pulls| {
+            let descent = Descent {
+                repulsion_strength,
+                ..DESCENT
+            };
+            Forces::new(&descent, 1).gradient(0.5, pulls)
+        };
+        assert!(of(1.0, false) > 0.0 && of(1.0, true) < 0.0);
+        assert!((of(3.0, false) / of(1.0, false) - 3.0).abs() < 1e-5);
+        assert_eq!(of(0.0, false), 0.0);
+        assert_eq!(of(3.0, true), of(1.0, true));
     }
 
     #[test]
