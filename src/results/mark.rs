@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn rounding_makes_nobody_best() {
+    fn rounding_puts_nobody_ahead() {
         let build = sample(&[
             (1, &[Some(0.3), Some(0.3)]),
             (2, &[Some(0.1 + 0.2), Some(0.1 + 0.2)]),

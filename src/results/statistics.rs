@@ -15,7 +15,7 @@ pub(crate) const LEVEL: f64 = 0.95;
 /// Level of the tests.
 pub(crate) const ALPHA: f64 = 0.05;
 
-/// Values that differ by less, relative to the greater, are equal: the same quantity, added in another order.
+/// Values that differ by less, relative to what they were made of, are equal: the same quantity, added in another order.
 const EQUAL: f64 = 1e-12;
 
 /// The mean; of values that are all equal exactly that value.

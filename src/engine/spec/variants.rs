@@ -56,7 +56,8 @@ pub fn fed<'s>(spec: &'s StageSpec, stage: &Stage) -> Vec<&'s str> {
         .collect()
 }
 
-/// Works out every variant of these rows, which hold values of some of the axes. `told` is set if the parameters themselves are broken and that has been reported.
+/// Works out every variant of these rows, which hold values of some of the axes. `told` is set if the parameters themselves
+/// are broken and that has been reported.
 pub fn resolve(
     pipeline: &Pipeline,
     registry: &Registry,

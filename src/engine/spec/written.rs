@@ -56,15 +56,15 @@ fn gives(set: &str, value: &str, name: &str) -> bool {
     let Some(rest) = name.strip_prefix(set).filter(|_| within(name, set)) else {
         return false;
     };
-    let read = Doc::parse(Path::new("--set"), value).ok();
+    let Ok(doc) = Doc::parse(Path::new("--set"), value) else {
+        return true;
+    };
     let mut steps = rest.split('.').filter(|step| !step.is_empty());
-    let end = read.as_ref().map(|doc| {
-        steps.try_fold(&doc.value, |value, step| match value {
-            Value::Object(map) => map.get(step),
-            plain => Some(plain),
-        })
+    let end = steps.try_fold(&doc.value, |value, step| match value {
+        Value::Object(map) => map.get(step),
+        plain => Some(plain),
     });
-    !matches!(end, Some(None))
+    end.is_some()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The confidence interval of a mean, by resampling (Efron, 1979: percentile method).
 
 use super::split_mix::SplitMix;
-use super::{LEVEL, mean};
+use super::{LEVEL, variance};
 
 /// Samples drawn with replacement.
 pub(crate) const RESAMPLES: usize = 5000;
@@ -13,11 +13,15 @@ pub(crate) fn interval(values: &[f64]) -> Option<(f64, f64)> {
     if values.len() < 2 {
         return None;
     }
+    // Sums of equal values need not divide into that value.
+    if variance(values) == 0.0 {
+        return Some((values[0], values[0]));
+    }
     let mut draws = SplitMix::default();
     let mut means: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
-            let drawn: Vec<f64> = (0..values.len()).map(|_| values[draws.below(values.len())]).collect();
-            mean(&drawn)
+            let drawn = (0..values.len()).map(|_| values[draws.below(values.len())]);
+            drawn.sum::<f64>() / values.len() as f64
         })
         .collect();
     let tail = (1.0 - LEVEL) / 2.0;

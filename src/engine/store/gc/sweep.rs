@@ -45,12 +45,13 @@ impl Store {
             if lock.is_none() && !only_say {
                 continue;
             }
-            // An evicted result may be half made again: its checkpoints are as good as those of an action never finished.
-            let finished = self.lookup(&key).is_some_and(|manifest| manifest.complete());
             let record = self.record(&key);
-            if let Record::Newer(_) = record {
-                continue;
-            }
+            // An evicted result may be half made again: its checkpoints are as good as those of an action never finished.
+            let finished = match &record {
+                Record::Good(manifest) => manifest.complete() && self.objects_there(manifest).is_ok(),
+                Record::Newer(_) => continue,
+                Record::None | Record::Damaged(_) => false,
+            };
             for dead in self.dead(&key, None, finished)? {
                 take(&dead, &mut sum.attempts)?;
             }
